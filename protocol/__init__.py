@@ -1,0 +1,5 @@
+"""The wire contract, pure and shared: what a peer may say, and how it is written down.
+
+Imports nothing of the server and touches neither clock nor socket, so that the load tester speaks through
+the same code as the server does.
+"""

@@ -1,0 +1,260 @@
+"""Every setting with its default and unit, as one model: TOML file, then `LOCKGATE_` environment, then flags.
+
+All problems are reported at once, each with its key. Secrets never print.
+"""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULT_SERVER_KEY = "defaultkey"
+DEFAULT_HTTP_KEY = "defaulthttpkey"
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """One area of the configuration; unknown keys are errors, so a typing mistake is found at start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Address(Section):
+    """A host and a port to listen on; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def parse_address(text: str) -> Address:
+    """Read `host:port` or `[ipv6]:port`. Raises ValueError for anything else."""
+    found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})", text)
+    if found is None or int(found[2]) > 65535:
+        raise ValueError("must be host:port with a port of 0..65535")
+    return Address(host=found[1].strip("[]"), port=int(found[2]))
+
+
+class ListenSettings(Section):
+    public: str = "127.0.0.1:7350"
+    """HTTP API and `/ws`."""
+    ops: str = "127.0.0.1:7351"
+    """Health and metrics; never a public address."""
+
+    @field_validator("public", "ops")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parse_address(value)
+        return value
+
+
+class IssuerSettings(Section):
+    """One identity provider whose tokens sign players in."""
+
+    issuer: Annotated[str, Field(min_length=1)]
+    """Compared byte for byte with the token's `iss`."""
+    jwks_url: str = ""
+    """Where its keys are; empty: found by OpenID discovery."""
+    client_ids: tuple[str, ...] = ()
+    """Accepted `client_id` claims (Cognito access tokens)."""
+    audiences: tuple[str, ...] = ()
+    """Accepted `aud` claims, for issuers that use it."""
+    token_use: str = "access"
+    """Required `token_use` claim; empty: not checked."""
+    algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256",)
+    username_claim: str = "username"
+    """Claim that names a player when the account is created."""
+    claims_to_vars: dict[str, str] = {}
+    """Session variable name to the claim it is taken from; clients cannot set these names."""
+
+    @model_validator(mode="after")
+    def _names_its_clients(self) -> Self:
+        if not self.client_ids and not self.audiences:
+            raise ValueError("needs client_ids or audiences: a token of any client would be accepted")
+        return self
+
+
+class IdentitySettings(Section):
+    issuers: tuple[IssuerSettings, ...] = ()
+    allow_client_username: bool = False
+    """Let a client choose its name at account creation by the `username` query parameter."""
+
+    @model_validator(mode="after")
+    def _issuers_differ(self) -> Self:
+        names = [issuer.issuer for issuer in self.issuers]
+        if len(set(names)) != len(names):
+            raise ValueError("issuers: the same issuer is configured twice")
+        return self
+
+
+class SessionSettings(Section):
+    key_file: str = ""
+    """Signing keys; empty: made once under the data folder, mode 0600."""
+    token_ttl_s: Count = 7200
+    """Life of a session token. Under 300 s, SDKs refresh before every call."""
+    refresh_idle_s: Count = 1_209_600
+    """Life of a refresh token that is not used."""
+    refresh_max_s: Count = 7_776_000
+    """Life of a login, however often it is refreshed."""
+    single_socket: bool = True
+    """One socket per player: a newer one takes over from the older."""
+
+
+class SocketSettings(Section):
+    server_key: SecretStr = SecretStr(DEFAULT_SERVER_KEY)
+    max_message_bytes: Annotated[int, Field(ge=512, le=16 * 1024 * 1024)] = 4096
+    """A message over it closes the socket with 1009."""
+    max_fragments: Count = 64
+    """Frames that one message may come in; more close the socket with 1009."""
+    ping_interval_s: Positive = 15
+    """Over a third of a load balancer's idle timeout, connections get lost."""
+    pong_timeout_s: Positive = 25
+    """Silence after which a peer is given up."""
+    close_timeout_s: Positive = 2
+    """Wait for the peer's answer to our close frame before TCP is dropped."""
+    outgoing_limit_bytes: Annotated[int, Field(ge=16 * 1024)] = 1_048_576
+    """Unsent bytes per socket, the transport's buffer included; more close the socket."""
+    follows_per_session: Count = 2000
+    """Players whose status one socket may follow."""
+    matches_per_session: Count = 256
+    """Matches one socket may be in."""
+
+    @model_validator(mode="after")
+    def _pings_before_the_timeout(self) -> Self:
+        if self.ping_interval_s >= self.pong_timeout_s:
+            raise ValueError("ping_interval_s must be shorter than pong_timeout_s")
+        return self
+
+
+class RuntimeSettings(Section):
+    http_key: SecretStr = SecretStr(DEFAULT_HTTP_KEY)
+
+
+class StorageSettings(Section):
+    url: str = "sqlite:///data/lockgate.db"
+
+    @field_validator("url")
+    @classmethod
+    def _is_sqlite(cls, value: str) -> str:
+        if urlsplit(value).scheme != "sqlite":
+            raise ValueError("must be a sqlite:/// URL")
+        return value
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    """auto: coloured text on a terminal, JSON lines otherwise."""
+
+
+class DevSettings(Section):
+    """The development issuer, started by `--dev`."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 7352
+    pool: str = "local_dev"
+    client_id: str = "lockgate-dev"
+
+
+class Settings(BaseSettings):
+    """The whole configuration. Components are given their own section, never this tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOCKGATE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=16)] = "node1"
+    production: bool = False
+    data_dir: str = "data"
+    listen: ListenSettings = ListenSettings()
+    identity: IdentitySettings = IdentitySettings()
+    session: SessionSettings = SessionSettings()
+    socket: SocketSettings = SocketSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    storage: StorageSettings = StorageSettings()
+    log: LogSettings = LogSettings()
+    dev: DevSettings = DevSettings()
+
+    @model_validator(mode="after")
+    def _production_has_its_own_keys(self) -> Self:
+        if self.production and self.default_keys:
+            raise ValueError(f"production = true refuses default values of {', '.join(self.default_keys)}")
+        return self
+
+    @property
+    def default_keys(self) -> list[str]:
+        """Names of the shared secrets that still have their published default."""
+        found = []
+        if self.socket.server_key.get_secret_value() == DEFAULT_SERVER_KEY:
+            found.append("socket.server_key")
+        if self.runtime.http_key.get_secret_value() == DEFAULT_HTTP_KEY:
+            found.append("runtime.http_key")
+        return found
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `problems` has one line per key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def load(path: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    """Read file, environment and flags. Raises `ConfigError` that names every problem with its key."""
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path))
+
+    if path is not None and not path.is_file():
+        raise ConfigError([f"--config: no such file: {path}"])
+    try:
+        return FromFile(**(flags or {}))
+    except ValidationError as error:
+        # Input values may be secrets, so only key and message are told.
+        raise ConfigError(
+            [
+                f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"
+                for item in error.errors()
+            ]
+        ) from None
+    except ValueError as error:
+        raise ConfigError([f"{path}: {error}"]) from None
