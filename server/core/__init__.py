@@ -1,0 +1,1 @@
+"""The rules, plain and synchronous: values in, effects out; `now` and new ids are arguments."""

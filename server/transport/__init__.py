@@ -1,0 +1,1 @@
+"""Bytes on sockets: WebSocket connections handed over by the HTTP server."""

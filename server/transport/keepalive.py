@@ -1,0 +1,75 @@
+"""One sweep for all connections: pings, silent peers, unanswered closes. No timer per socket.
+
+Time here is virtual: it advances with the clock, but at most by twice the sweep's interval, so that a stall
+of our own loop never counts against a peer.
+"""
+
+from typing import Protocol
+
+
+class Connection(Protocol):
+    """What the sweep needs of a connection; it owns the three times."""
+
+    heard: bool
+    """Bytes arrived since the last sweep."""
+    seen_at: float
+    ping_at: float
+    closing_at: float | None
+    """When our close frame went out; None while open."""
+
+    def ping(self) -> None: ...
+    def give_up(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Keepalive:
+    """Every open connection, swept every `interval_s` seconds."""
+
+    def __init__(
+        self, *, interval_s: float, ping_interval_s: float, pong_timeout_s: float, close_timeout_s: float
+    ) -> None:
+        self.interval_s = interval_s
+        self._ping_interval_s = ping_interval_s
+        self._pong_timeout_s = pong_timeout_s
+        self._close_timeout_s = close_timeout_s
+        self._connections: set[Connection] = set()
+        self._swept_at: float | None = None
+        self.now = 0.0
+        self.shifted_s = 0.0
+        """Seconds by which deadlines were moved because the loop was late, in total."""
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection, jitter: float) -> None:
+        """Watch a connection. `jitter` in [0, 1) brings its first ping forward, by up to half an interval."""
+        connection.seen_at = self.now
+        connection.ping_at = self.now + self._ping_interval_s * (1 - jitter / 2)
+        self._connections.add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def sweep(self, clock: float) -> None:
+        """Look at every connection once. `clock` is monotonic seconds."""
+        elapsed = self.interval_s if self._swept_at is None else clock - self._swept_at
+        advance = min(elapsed, 2 * self.interval_s)
+        self._swept_at = clock
+        self.shifted_s += elapsed - advance
+        self.now += advance
+        for connection in list(self._connections):
+            self._look_at(connection)
+
+    def _look_at(self, connection: Connection) -> None:
+        now = self.now
+        if connection.heard:
+            connection.heard = False
+            connection.seen_at = now
+        if connection.closing_at is not None:
+            if now - connection.closing_at >= self._close_timeout_s:
+                connection.abort()
+        elif now - connection.seen_at >= self._pong_timeout_s:
+            connection.give_up()
+        elif now >= connection.ping_at:
+            connection.ping_at = now + self._ping_interval_s
+            connection.ping()

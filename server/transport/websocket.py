@@ -1,0 +1,342 @@
+"""One WebSocket connection: an asyncio protocol with a fast path around websockets' Sans-I/O core.
+
+Whole text frames are cut and unmasked here. Everything else (control frames, fragments, binary frames,
+errors) goes frame by frame to the library, which is made when first needed and decides what the standard
+demands. What a message means is the listener's business; who the peer is, nobody's here.
+"""
+
+import asyncio
+from typing import Protocol, cast
+
+from websockets.exceptions import ProtocolError as FrameError
+from websockets.frames import (
+    Close,
+    Frame,
+    Opcode,
+    apply_mask,  # type: ignore[attr-defined]  # imported there: the C version where it was built
+)
+from websockets.protocol import Protocol as Library
+from websockets.protocol import Side, State
+
+from protocol.close import CloseReason
+from protocol.frames import FIN_CLOSE, FIN_PING, FIN_TEXT, MASKED, build, extent
+from server.transport.cork import Cork
+from server.transport.keepalive import Keepalive
+
+PING = build(FIN_PING, b"")
+OPCODES = frozenset(Opcode)
+MAX_CONTROL_BYTES = 125
+"""Payload of a control frame at most (RFC 6455, section 5.5)."""
+ABNORMAL = 1006
+"""Close code for a connection that ended without a close frame (RFC 6455, section 7.1.5)."""
+
+
+class Outgoing(Protocol):
+    """Frames that wait to be written, in order."""
+
+    queued: int
+    """Bytes that wait."""
+
+    def put(self, frame: bytes) -> None: ...
+    def take(self) -> list[bytes]: ...
+
+
+class Listener(Protocol):
+    """What a connection tells its owner. Calls stop after `lost`."""
+
+    def received(self, payload: bytes, *, binary: bool) -> None:
+        """A whole message."""
+
+    def closed(self, code: int, reason: str) -> None:
+        """No more messages will come; `code` and `reason` say why. Called once."""
+
+    def lost(self) -> None:
+        """TCP is gone and the counters are final. Called once, after `closed`."""
+
+
+class StrictLibrary(Library):
+    """The library's core, but a message that is too big is refused without a text, as the wire demands."""
+
+    def fail(self, code: int, reason: str = "") -> None:
+        super().fail(code, "" if code == CloseReason.TOO_BIG.code else reason)
+
+
+class WebSocket(asyncio.Protocol):
+    """A connection past its handshake. Make it, then call `connection_made` with the transport."""
+
+    __slots__ = (
+        "_cork",
+        "_fragments",
+        "_fragments_binary",
+        "_held",
+        "_keepalive",
+        "_library",
+        "_listener",
+        "_max_fragments",
+        "_max_message_bytes",
+        "_outgoing",
+        "_paused",
+        "_rest",
+        "_told_closed",
+        "_transport",
+        "bytes_in",
+        "bytes_out",
+        "closing_at",
+        "heard",
+        "messages_in",
+        "messages_out",
+        "ping_at",
+        "seen_at",
+    )
+
+    def __init__(
+        self,
+        listener: Listener,
+        outgoing: Outgoing,
+        cork: Cork,
+        keepalive: Keepalive,
+        *,
+        max_message_bytes: int,
+        max_fragments: int,
+    ) -> None:
+        self._listener = listener
+        self._outgoing = outgoing
+        self._cork = cork
+        self._keepalive = keepalive
+        self._max_message_bytes = max_message_bytes
+        self._max_fragments = max_fragments
+        self._transport: asyncio.Transport | None = None
+        self._library: StrictLibrary | None = None
+        self._rest = b""
+        self._fragments: list[bytes] | None = None
+        self._fragments_binary = False
+        self._paused = False
+        self._held = False
+        self._told_closed = False
+        self.heard = False
+        self.seen_at = 0.0
+        self.ping_at = 0.0
+        self.closing_at: float | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.messages_in = 0
+        self.messages_out = 0
+
+    # ---- the life of the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # TCP transports are asyncio.Transport
+        # Nothing is written while the peer is behind, so that what waits stays ours to drop or to count.
+        self._transport.set_write_buffer_limits(high=0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._keepalive.remove(self)
+        self._tell_closed()
+        self._listener.lost()
+
+    def close(self, reason: CloseReason) -> None:
+        """Send a close frame behind what is queued; the peer's answer, or a time-out, ends the connection."""
+        library = self._the_library()
+        if library.state is State.OPEN:
+            library.send_close(reason.code, reason.text)
+            self._pump(library)
+
+    def abort(self) -> None:
+        """End TCP now; what is unsent is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def ping(self) -> None:
+        self._outgoing.put(PING)
+
+    def give_up(self) -> None:
+        """The peer is silent: say so, in case it hears; the sweep aborts the connection later."""
+        if self._held:
+            self.heard = True  # not the peer is silent: we are not reading
+            return
+        self.close(CloseReason.PONG_TIMEOUT)
+        self._tell_closed()
+
+    # ---- receiving
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = True
+        self.bytes_in += len(data)
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        if self._held:
+            self._rest = data
+        else:
+            self._cut(data)
+
+    def eof_received(self) -> bool:
+        return False  # a peer that has stopped sending can no longer close properly: let TCP end
+
+    def hold(self) -> None:
+        """Stop handing out messages, and reading, until `release`. What has been read is kept."""
+        self._held = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def release(self) -> None:
+        """Hand out what was held back, and read on."""
+        self._held = False
+        if self._transport is None:
+            return
+        data, self._rest = self._rest, b""
+        self._cut(data)
+        # A message among them may have held the connection again, or ended it.
+        if not self._held and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _cut(self, data: bytes) -> None:
+        position, size = 0, len(data)
+        while position < size:
+            start, end = extent(data, position)
+            if (
+                end - start > self._max_message_bytes
+                or (start and data[position + 1] < MASKED)
+                or (self._library is not None and self._library.state is not State.OPEN)
+            ):
+                # The library refuses what is too long or unmasked, and waits for the peer's close.
+                self._feed(data[position:])
+                return
+            if not start or end > size:
+                if size - position > 1 and _is_hopeless(data[position], data[position + 1]):
+                    self._feed(data[position:])
+                    return
+                break
+            if data[position] == FIN_TEXT and self._fragments is None:
+                self.messages_in += 1
+                self._listener.received(apply_mask(data[start:end], data[start - 4 : start]), binary=False)
+            else:
+                if (
+                    data[position] == FIN_CLOSE
+                    and end - start <= MAX_CONTROL_BYTES
+                    and self._fragments is None
+                ):
+                    self._answer_close(apply_mask(data[start:end], data[start - 4 : start]))
+                self._feed(data[position:end])
+            position = end
+            if self._held:
+                break
+        if position < size:
+            self._rest = data[position:]
+
+    def _answer_close(self, payload: bytes) -> None:
+        # The reference echoes the code without the text; the library would echo both. Sending ours first is
+        # the documented way to choose. A payload that is not valid is left to the library, which fails it.
+        library = self._the_library()
+        try:
+            code = Close.parse(payload).code
+        except (FrameError, UnicodeDecodeError):
+            return
+        if payload:
+            library.send_close(code)
+        else:
+            library.send_close()
+
+    def _feed(self, data: bytes) -> None:
+        library = self._the_library()
+        library.receive_data(data)
+        for event in library.events_received():
+            if isinstance(event, Frame):
+                self._frame(event)
+        self._pump(library)
+
+    def _frame(self, frame: Frame) -> None:
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and frame.fin:
+            self._message(bytes(frame.data), binary=frame.opcode is Opcode.BINARY)
+        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._fragments = [bytes(frame.data)]
+            self._fragments_binary = frame.opcode is Opcode.BINARY
+        elif frame.opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments.append(bytes(frame.data))
+            if len(self._fragments) > self._max_fragments:
+                self._fragments = None
+                self.close(CloseReason.TOO_BIG)
+            elif frame.fin:
+                parts, self._fragments = self._fragments, None
+                self._message(b"".join(parts), binary=self._fragments_binary)
+
+    def _message(self, payload: bytes, *, binary: bool) -> None:
+        if self.closing_at is None:
+            self.messages_in += 1
+            self._listener.received(payload, binary=binary)
+
+    # ---- sending
+
+    def flush(self) -> None:
+        """Write what waits, in one call, unless the peer is behind."""
+        if self._paused or self._transport is None:
+            return
+        frames = self._outgoing.take()
+        if frames:
+            data = frames[0] if len(frames) == 1 else b"".join(frames)
+            self.messages_out += len(frames)
+            self.bytes_out += len(data)
+            self._transport.write(data)
+
+    def wake(self) -> None:
+        """The outgoing queue has its first frame: flush it at the end of this turn of the loop."""
+        self._cork.add(self)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken: queued here and in the transport."""
+        buffered = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self._outgoing.queued + buffered
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.flush()
+
+    # ---- the library
+
+    def _the_library(self) -> StrictLibrary:
+        if self._library is None:
+            self._library = StrictLibrary(Side.SERVER, max_size=self._max_message_bytes)
+        return self._library
+
+    def _pump(self, library: StrictLibrary) -> None:
+        for chunk in library.data_to_send():
+            if chunk:
+                self._outgoing.put(chunk)
+            else:
+                self._end_of_stream(library)
+        if library.state is not State.OPEN:
+            if self.closing_at is None:
+                self.closing_at = self._keepalive.now
+            self._tell_closed()
+
+    def _end_of_stream(self, library: StrictLibrary) -> None:
+        self.flush()
+        if self._transport is None or self._transport.is_closing():
+            return
+        if library.close_rcvd is None and self._transport.can_write_eof() and not self._paused:
+            # The peer may still be sending: closing now could reset the connection before it has read our
+            # close frame. Its own close, or the sweep, ends TCP.
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _tell_closed(self) -> None:
+        if not self._told_closed:
+            self._told_closed = True
+            code, reason = self._close_code()
+            self._listener.closed(code, reason)
+
+    def _close_code(self) -> tuple[int, str]:
+        library = self._library
+        sent = None if library is None else (library.close_sent or library.close_rcvd)
+        return (ABNORMAL, "") if sent is None else (sent.code, sent.reason)
+
+
+def _is_hopeless(first: int, second: int) -> bool:
+    """Whether two bytes tell that no good frame begins with them, so that the rest need not be awaited."""
+    return second < MASKED or first & 0x0F not in OPCODES

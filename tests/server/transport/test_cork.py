@@ -1,0 +1,45 @@
+"""One flush per connection and turn."""
+
+from collections.abc import Callable
+
+from server.transport.cork import Cork
+
+
+class Socket:
+    def __init__(self, cork: Cork) -> None:
+        self.flushes = 0
+        self._cork = cork
+        self.again = False
+
+    def flush(self) -> None:
+        self.flushes += 1
+        if self.again:
+            self.again = False
+            self._cork.add(self)
+
+
+def test_all_connections_of_a_turn_are_flushed_by_one_call() -> None:
+    soon: list[Callable[[], None]] = []
+    cork = Cork(soon.append)
+    sockets = [Socket(cork) for _ in range(3)]
+
+    for socket in sockets:
+        cork.add(socket)
+    assert len(soon) == 1
+    soon.pop()()
+
+    assert [socket.flushes for socket in sockets] == [1, 1, 1]
+
+
+def test_what_is_added_during_a_flush_waits_for_the_next_turn() -> None:
+    soon: list[Callable[[], None]] = []
+    cork = Cork(soon.append)
+    socket = Socket(cork)
+    socket.again = True
+
+    cork.add(socket)
+    soon.pop()()
+    assert socket.flushes == 1
+    soon.pop()()
+
+    assert socket.flushes == 2
