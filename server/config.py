@@ -181,8 +181,9 @@ class DevSettings(Section):
     """The development issuer, started by `--dev`."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 7352
-    pool: str = "local_dev"
-    client_id: str = "lockgate-dev"
+    pool: Annotated[str, Field(max_length=55, pattern=r"^[A-Za-z0-9_-]+$")] = "local_dev"
+    """A part of its URLs and of each player's subject."""
+    client_id: Annotated[str, Field(min_length=1, max_length=128)] = "lockgate-dev"
 
 
 class Settings(BaseSettings):

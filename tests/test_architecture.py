@@ -126,7 +126,8 @@ EXTRA = {
     "server.identity.verify": frozenset({"jwt"}),
     "server.identity.tokens": frozenset({"jwt"}),
     "server.identity.jwks": frozenset({"aiohttp"}),
-    "server.identity.devissuer": frozenset({"jwt", "aiohttp"}),
+    "server.identity.devissuer": frozenset({"aiohttp"}),
+    "server.identity.devissuer_tokens": frozenset({"jwt"}),
     # Game modules are files, and the fence around them is a stopwatch.
     "server.runtime.loader": frozenset({"os", "pathlib", "importlib"}),
     "server.runtime.guard": frozenset({"time"}),

@@ -1,0 +1,1 @@
+"""Who is calling: the identity provider's tokens, and ours that stand for them afterwards."""
