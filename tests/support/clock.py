@@ -2,11 +2,11 @@
 
 
 class ManualClock:
-    """Both of its times move together, by `advance` alone."""
+    """Both times start at a round number and move together."""
 
-    def __init__(self, wall: float = 1_800_000_000.0, monotonic: float = 1000.0) -> None:
+    def __init__(self, wall: float = 1_800_000_000.0) -> None:
         self._wall = wall
-        self._monotonic = monotonic
+        self._monotonic = 1_000.0
 
     def wall(self) -> float:
         return self._wall

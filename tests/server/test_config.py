@@ -1,0 +1,130 @@
+"""Settings: where they come from, in which order, and how problems are told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from server.config import Address, ConfigError, IssuerSettings, Settings, load, parse_address
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "lockgate.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(path: Path | None = None, flags: dict[str, Any] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        load(path, flags)
+    return refused.value.problems
+
+
+def test_without_file_and_environment_the_defaults_hold() -> None:
+    settings = load()
+
+    assert settings.listen.public == "127.0.0.1:7350"
+    assert settings.session.token_ttl_s == 7200
+    assert settings.default_keys == ["socket.server_key", "runtime.http_key"]
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, 'name = "file"\ndata_dir = "file"\n[log]\nlevel = "error"\n')
+    monkeypatch.setenv("LOCKGATE_DATA_DIR", "environment")
+    monkeypatch.setenv("LOCKGATE_LOG__LEVEL", "warning")
+
+    settings = load(path, {"log": {"level": "debug"}})
+
+    assert (settings.name, settings.data_dir, settings.log.level) == ("file", "environment", "debug")
+
+
+def test_all_problems_are_told_at_once_with_their_keys(tmp_path: Path) -> None:
+    path = written(tmp_path, 'nmae = "x"\n[listen]\npublic = "nowhere"\n[session]\ntoken_ttl_s = 0\n')
+
+    keys = {line.partition(":")[0] for line in problems(path)}
+
+    assert keys == {"nmae", "listen.public", "session.token_ttl_s"}
+
+
+def test_a_problem_does_not_quote_the_value(tmp_path: Path) -> None:
+    path = written(tmp_path, '[socket]\nserver_key = 123456789\nping_interval_s = "hunter2"\n')
+
+    told = " ".join(problems(path))
+
+    assert "123456789" not in told
+    assert "hunter2" not in told
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    assert problems(tmp_path / "none.toml") == [f"--config: no such file: {tmp_path / 'none.toml'}"]
+    assert "lockgate.toml" in problems(written(tmp_path, "name = "))[0]
+
+
+def test_production_refuses_the_published_keys() -> None:
+    told = problems(flags={"production": True})
+
+    assert "socket.server_key, runtime.http_key" in told[0]
+
+
+def test_production_with_keys_of_its_own_is_taken_and_prints_none() -> None:
+    flags = {"production": True, "socket": {"server_key": "own-1"}, "runtime": {"http_key": "own-2"}}
+
+    settings = load(flags=flags)
+
+    assert settings.default_keys == []
+    assert "own-" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("127.0.0.1:0", "127.0.0.1", 0), ("[::1]:7350", "::1", 7350), ("game.local:65535", "game.local", 65535)],
+)
+def test_an_address_is_read_and_written_back(text: str, host: str, port: int) -> None:
+    address = parse_address(text)
+
+    assert (address.host, address.port) == (host, port)
+    assert str(address) == text
+
+
+@pytest.mark.parametrize("text", ["", "7350", "host:", ":7350", "host:65536", "host:-1", "::1:7350", "a b:1"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_address(text)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_is_known_by_address(host: str) -> None:
+    assert Address(host=host, port=1).is_loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "127.0.0.1.example.com"])
+def test_no_other_address_is_loopback(host: str) -> None:
+    assert not Address(host=host, port=1).is_loopback
+
+
+def test_an_issuer_must_name_its_clients() -> None:
+    with pytest.raises(ValidationError, match="client_ids or audiences"):
+        IssuerSettings(issuer="https://issuer.test")
+
+
+def test_an_issuer_is_configured_once() -> None:
+    issuer = {"issuer": "https://issuer.test", "client_ids": ["game"]}
+
+    assert "configured twice" in problems(flags={"identity": {"issuers": [issuer, issuer]}})[0]
+
+
+def test_pings_must_come_before_the_timeout() -> None:
+    assert "ping_interval_s" in problems(flags={"socket": {"ping_interval_s": 25, "pong_timeout_s": 25}})[0]
+
+
+@pytest.mark.parametrize("pool", ["", "a/b", "{pool}", "a b", "x" * 56])
+def test_the_development_pool_is_a_part_of_a_url(pool: str) -> None:
+    assert problems(flags={"dev": {"pool": pool}})[0].startswith("dev.pool:")
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().name = "other"
