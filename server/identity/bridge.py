@@ -1,0 +1,121 @@
+"""The outer gate: an identity provider's token becomes an account and a login of ours.
+
+Whatever identity a caller writes beside the token is not asked for. Knows nothing of HTTP.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from server.clock import Clock
+from server.config import IdentitySettings
+from server.identity import usernames, verify
+from server.identity.failures import NotFound, RequestInvalid, Unauthenticated
+from server.identity.identity import Identity
+from server.identity.keyset import VerifyKey
+from server.identity.session_vars import SessionVars
+from server.identity.tokens import Subject, Tokens
+from server.ids import Ids
+from server.storage.store import NewFamily, Store
+
+LOGGED_KID = 64
+
+log = structlog.get_logger("lockgate.identity")
+
+
+class KeySource(Protocol):
+    """Where the bridge gets an issuer's keys."""
+
+    async def key(self, issuer: str, kid: str) -> VerifyKey | None:
+        """None: the issuer has no such key. Raises `KeysUnavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that was made and written."""
+
+    created: bool
+    user_id: str
+    username: str
+    family_id: str
+    token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
+
+class Bridge:
+    """Signs players in."""
+
+    def __init__(
+        self,
+        settings: IdentitySettings,
+        keys: KeySource,
+        store: Store,
+        tokens: Tokens,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._issuers = {issuer.issuer: issuer for issuer in settings.issuers}
+        self._allow_client_username = settings.allow_client_username
+        self._vars = SessionVars(settings.issuers)
+        self._keys = keys
+        self._store = store
+        self._tokens = tokens
+        self._clock = clock
+        self._ids = ids
+
+    async def login(
+        self, id_token: object, client_vars: Mapping[str, str], *, create: bool, wanted_username: str | None
+    ) -> Login:
+        """Verify the token and start a login of its player's account, made if need be.
+
+        Raises `RequestInvalid`, `Unauthenticated`, `NotFound` (no account and `create` is false) and
+        `KeysUnavailable`.
+        """
+        if not isinstance(id_token, str) or not id_token:
+            raise RequestInvalid("Custom ID is required.")
+        identity = await self._identify(id_token)
+        claim_vars = self._vars.of_claims(identity)
+        session_vars = self._vars.merged(client_vars, claim_vars)
+        username = self._username(identity, wanted_username)
+        now = int(self._clock.wall())
+        absolute_exp = self._tokens.absolute_exp(now)
+        family = NewFamily(
+            id=self._ids.uuid4(),
+            claim_vars=claim_vars,
+            created_at=now,
+            session_exp=self._tokens.session_exp(now, absolute_exp),
+            absolute_exp=absolute_exp,
+        )
+        account = await self._store.login(
+            identity.issuer, identity.subject, family, create=create, username=username
+        )
+        if account is None:
+            raise NotFound("User account not found.")
+        pair = self._tokens.mint_pair(
+            Subject(account.account_id, account.username, family.id, session_vars, now, absolute_exp), now=now
+        )
+        log.info("session_issued", user_id=account.account_id, family_id=family.id, created=account.created)
+        return Login(
+            account.created, account.account_id, account.username, family.id, pair.token, pair.refresh_token
+        )
+
+    async def _identify(self, id_token: str) -> Identity:
+        try:
+            parsed = verify.parse(id_token, self._issuers)
+            key = await self._keys.key(parsed.settings.issuer, parsed.kid)
+            identity = verify.check(parsed, key, self._clock.wall())
+        except verify.Refused as refused:
+            # The key id is the peer's text, so only the beginning of it is written down.
+            kid = None if refused.kid is None else refused.kid[:LOGGED_KID]
+            log.info("identity_refused", reason=refused.reason.value, kid=kid, issuer=refused.issuer)
+            raise Unauthenticated("Identity token invalid") from None
+        log.info("identity_accepted", kid=parsed.kid[:LOGGED_KID], issuer=identity.issuer)
+        return identity
+
+    def _username(self, identity: Identity, wanted: str | None) -> str | None:
+        if self._allow_client_username and wanted:
+            return usernames.check(wanted)
+        return usernames.usable(identity.claims.get(self._issuers[identity.issuer].username_claim))

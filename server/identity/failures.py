@@ -1,0 +1,29 @@
+"""Why a caller is turned away. Each carries the one text that may be told outside."""
+
+
+class Denied(Exception):
+    """A caller is turned away; `message` is what they are told."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class RequestInvalid(Denied):
+    """The request cannot be understood or asks for something out of bounds."""
+
+
+class Unauthenticated(Denied):
+    """The token shown does not prove what it must."""
+
+
+class NotFound(Denied):
+    """The account does not exist."""
+
+
+class KeysUnavailable(Denied):
+    """The identity provider's keys cannot be had now; try again after `retry_after_s`."""
+
+    def __init__(self, retry_after_s: int = 1) -> None:
+        super().__init__("Identity provider unavailable")
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,230 @@
+"""Our own tokens: HS256 JWTs with the claims that game SDKs parse, minted and checked.
+
+A bounded cache of exact token texts stands before the verification of session tokens; expiry and revocation
+are asked on every use, hit or miss. Rotation and the database's word on a refresh are `logins.py`'s.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jwt
+
+from server.clock import Clock
+from server.identity import base64url
+from server.identity.revocation import Revocations
+from server.identity.signingkeys import SigningKey, SigningKeys
+
+ISSUER = "lockgate"
+ALGORITHM = "HS256"
+MATCH_TTL_S = 30
+MAX_TOKEN = 8_192
+CACHE_SIZE = 16_384
+
+Use = Literal["session", "refresh"]
+
+_hs256 = jwt.get_algorithm_by_name(ALGORITHM)
+_jws = jwt.PyJWS(algorithms=[ALGORITHM])
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds: a session token, an unused refresh token, and a login however often it is refreshed."""
+
+    session_s: int
+    refresh_idle_s: int
+    refresh_max_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom and which login a pair of tokens is for. Times are whole Unix seconds."""
+
+    user_id: str
+    username: str
+    family_id: str
+    vars: Mapping[str, str]
+    issued_at: int
+    absolute_exp: int
+    gen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a login or a refresh hands out; `session_exp` is when the session token ends."""
+
+    session_exp: int
+    token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClaims:
+    """A session token that was verified."""
+
+    user_id: str
+    username: str
+    family_id: str
+    vars: Mapping[str, str]
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    """A refresh token that was verified. Its family may still have ended: the database knows."""
+
+    user_id: str
+    username: str
+    family_id: str
+    vars: Mapping[str, str]
+    issued_at: int
+    expires_at: int
+    gen: int
+
+
+class _Ring:
+    """Signs with the newest key of a ring; verifies with the one that the exact header names."""
+
+    def __init__(self, keys: tuple[SigningKey, ...]) -> None:
+        # A header has one spelling per key, so the header's text finds the key and nothing else passes.
+        self._secrets = {_header(key.kid): key.secret for key in keys}
+        self._newest = _header(keys[0].kid), keys[0].secret
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        header, secret = self._newest
+        text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
+        signing_input = f"{header}.{base64url.encode(text.encode())}"
+        return f"{signing_input}.{base64url.encode(_hs256.sign(signing_input.encode(), secret))}"
+
+    def verify(self, token: str) -> dict[str, Any] | None:
+        """The claims, or None. `exp` is left to the caller."""
+        if len(token) > MAX_TOKEN or not token.isascii():
+            return None
+        secret = self._secrets.get(token.partition(".")[0])
+        if secret is None:
+            return None
+        try:
+            claims = json.loads(_jws.decode(token, key=secret, algorithms=[ALGORITHM]))
+        except (jwt.PyJWTError, ValueError):
+            return None
+        return claims if isinstance(claims, dict) else None
+
+
+class Tokens:
+    """Mints and checks. Every entrance calls `check_session`; it never waits."""
+
+    def __init__(
+        self,
+        keys: SigningKeys,
+        lifetimes: Lifetimes,
+        revocations: Revocations,
+        clock: Clock,
+        *,
+        cache_size: int = CACHE_SIZE,
+    ) -> None:
+        self._session = _Ring(keys.session)
+        self._refresh = _Ring(keys.refresh)
+        self._match = _Ring(keys.match)
+        self._lifetimes = lifetimes
+        self._revocations = revocations
+        self._clock = clock
+        self._cache: dict[str, SessionClaims] = {}
+        self._cache_size = cache_size
+
+    def absolute_exp(self, login_time: int) -> int:
+        """When a login made now ends, however often it is refreshed."""
+        return login_time + self._lifetimes.refresh_max_s
+
+    def session_exp(self, now: int, absolute_exp: int) -> int:
+        """When a session token made now ends: no token outlives its login."""
+        return min(now + self._lifetimes.session_s, absolute_exp)
+
+    def mint_pair(self, subject: Subject, *, now: int) -> Pair:
+        """A session and a refresh token for a login that was written to the database."""
+        session_exp = self.session_exp(now, subject.absolute_exp)
+        refresh_exp = min(now + self._lifetimes.refresh_idle_s, subject.absolute_exp)
+        token = self._session.sign(_claims(subject, session_exp, "session"))
+        refresh_token = self._refresh.sign(_claims(subject, refresh_exp, "refresh") | {"gen": subject.gen})
+        self._remember(
+            token,
+            SessionClaims(
+                subject.user_id,
+                subject.username,
+                subject.family_id,
+                dict(sorted(subject.vars.items())),
+                subject.issued_at,
+                session_exp,
+            ),
+        )
+        return Pair(session_exp, token, refresh_token)
+
+    def check_session(self, token: str) -> SessionClaims | None:
+        """Who shows this session token; None if it is not ours, expired or revoked."""
+        claims = self._cache.get(token)
+        if claims is None:
+            found = self._verify(self._session, token, "session")
+            if found is None:
+                return None
+            claims = SessionClaims(**found)
+            if claims.expires_at > self._clock.wall():
+                self._remember(token, claims)
+        if claims.expires_at <= self._clock.wall():
+            self._cache.pop(token, None)
+            return None
+        return None if self._revocations.is_revoked(claims.family_id) else claims
+
+    def check_refresh(self, token: str) -> RefreshClaims | None:
+        """Whose refresh token this is; None if it is not ours, expired or known to be revoked."""
+        found = self._verify(self._refresh, token, "refresh")
+        if found is None or found["expires_at"] <= self._clock.wall():
+            return None
+        return None if self._revocations.is_revoked(found["family_id"]) else RefreshClaims(**found)
+
+    def mint_match_token(self, match_id: str) -> str:
+        """A token that lets its bearer join this match within the next 30 seconds."""
+        return self._match.sign({"mid": match_id, "exp": int(self._clock.wall()) + MATCH_TTL_S})
+
+    def match_id(self, token: str) -> str | None:
+        """The match that this match token is for; None if it is not ours or over."""
+        claims = self._match.verify(token)
+        if claims is None:
+            return None
+        match_id, exp = claims.get("mid"), claims.get("exp")
+        if not isinstance(match_id, str) or not isinstance(exp, int) or exp <= self._clock.wall():
+            return None
+        return match_id
+
+    def _verify(self, ring: _Ring, token: str, use: Use) -> dict[str, Any] | None:
+        claims = ring.verify(token)
+        if claims is None or claims.get("use") != use or claims.get("iss") != ISSUER:
+            return None
+        # Signed by us, so the claims have the form that _claims gave them.
+        found = {
+            "user_id": claims["uid"],
+            "username": claims["usn"],
+            "family_id": claims["tid"],
+            "vars": claims.get("vrs", {}),
+            "issued_at": claims["iat"],
+            "expires_at": claims["exp"],
+        }
+        return found | {"gen": claims["gen"]} if use == "refresh" else found
+
+    def _remember(self, token: str, claims: SessionClaims) -> None:
+        if len(self._cache) >= self._cache_size:
+            del self._cache[next(iter(self._cache))]
+        self._cache[token] = claims
+
+
+def _header(kid: str) -> str:
+    header = {"alg": ALGORITHM, "typ": "JWT", "kid": kid}
+    return base64url.encode(json.dumps(header, separators=(",", ":")).encode())
+
+
+def _claims(subject: Subject, exp: int, use: Use) -> dict[str, Any]:
+    """In the order of the reference's tokens, then ours."""
+    claims: dict[str, Any] = {"tid": subject.family_id, "uid": subject.user_id, "usn": subject.username}
+    if subject.vars:
+        claims["vrs"] = dict(sorted(subject.vars.items()))
+    return claims | {"exp": exp, "iat": subject.issued_at, "iss": ISSUER, "use": use}

@@ -1,0 +1,28 @@
+"""The reference server's rule for usernames."""
+
+import re
+
+from server.identity.failures import RequestInvalid
+
+MAX_BYTES = 128
+
+_INVALID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def check(username: str) -> str:
+    """The name if it may be used; plain spaces may. Raises `RequestInvalid` with the reference's text."""
+    if _INVALID.search(username):
+        raise RequestInvalid("Username invalid, no spaces or control characters allowed.")
+    if not 1 <= len(username.encode()) <= MAX_BYTES:
+        raise RequestInvalid("Username invalid, must be 1-128 bytes.")
+    return username
+
+
+def usable(claim: object) -> str | None:
+    """A claim as a name, or None when it cannot be one: a login never fails for it."""
+    if not isinstance(claim, str):
+        return None
+    try:
+        return check(claim)
+    except RequestInvalid:
+        return None

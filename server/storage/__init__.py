@@ -1,0 +1,1 @@
+"""What must outlive the process: accounts, identities, login families and their revocation."""
