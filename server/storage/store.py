@@ -189,7 +189,7 @@ class Store:
         return None if row is None else _family(row)
 
     async def use_family(self, family_id: str, *, now: int, session_exp: int) -> bool:
-        """Note a refresh whose session token ends at `session_exp`. False: the login is revoked, over or gone."""
+        """Note a refresh whose session token ends at `session_exp`. False: the login is over or gone."""
         statement = (
             update(families)
             .where(families.c.id == family_id, families.c.revoked_at.is_(None), families.c.absolute_exp > now)

@@ -1,0 +1,1 @@
+"""HTTP, on aiohttp: what is answered to whom. The rules live elsewhere."""

@@ -1,0 +1,91 @@
+"""Failures as the gateway's JSON answers: `{"code": <gRPC code>, "message": <text>}`.
+
+The only place of `web` that knows which failure is which status. A bug is answered without detail and
+logged with its traceback; nothing that a caller sent is ever quoted.
+"""
+
+from enum import IntEnum
+
+import orjson
+import structlog
+from aiohttp import web
+
+from server.identity.failures import Denied, KeysUnavailable, NotFound, RequestInvalid, Unauthenticated
+
+log = structlog.get_logger("lockgate.web")
+
+
+class Code(IntEnum):
+    """gRPC status codes, as the gateway's answers carry them."""
+
+    INVALID_ARGUMENT = 3
+    NOT_FOUND = 5
+    PERMISSION_DENIED = 7
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    UNAUTHENTICATED = 16
+
+
+STATUS = {
+    Code.INVALID_ARGUMENT: 400,
+    Code.NOT_FOUND: 404,
+    Code.PERMISSION_DENIED: 403,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+    Code.UNAUTHENTICATED: 401,
+}
+
+_CODES: dict[type[Denied], Code] = {
+    RequestInvalid: Code.INVALID_ARGUMENT,
+    Unauthenticated: Code.UNAUTHENTICATED,
+    NotFound: Code.NOT_FOUND,
+    KeysUnavailable: Code.UNAVAILABLE,
+}
+
+
+class Failure(Exception):
+    """A request is answered with this code and text."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def json_response(value: object, status: int = 200) -> web.Response:
+    """A JSON answer; the content type has no charset, as the reference's."""
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+
+
+def failed(code: Code, message: str) -> web.Response:
+    """The answer to a failed request."""
+    response = json_response({"code": int(code), "message": message}, STATUS[code])
+    if code is Code.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = message
+    return response
+
+
+def forbidden() -> web.Response:
+    """What is not in the route table."""
+    return failed(Code.PERMISSION_DENIED, "Forbidden")
+
+
+def answer(error: Exception) -> web.StreamResponse:
+    """The answer to whatever left a handler."""
+    match error:
+        case Failure():
+            return failed(error.code, error.message)
+        case Denied():
+            response = failed(_CODES[type(error)], error.message)
+            if isinstance(error, KeysUnavailable):
+                response.headers["Retry-After"] = str(error.retry_after_s)
+            return response
+        case web.HTTPNotFound() | web.HTTPMethodNotAllowed():
+            return forbidden()
+        case web.HTTPRequestEntityTooLarge():
+            return failed(Code.INVALID_ARGUMENT, "http: request body too large")
+        case web.HTTPException():
+            return failed(Code.INVALID_ARGUMENT, "Bad Request")
+        case _:
+            log.error("request_failed", exc_info=error)
+            return failed(Code.INTERNAL, "Internal Server Error")

@@ -1,0 +1,56 @@
+"""aiohttp's server with its own error pages replaced: they quote what the peer sent.
+
+Such a page is the answer to bytes that are not HTTP, before there is a request that a middleware could see.
+"""
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from server.web.errors import Code, failed
+
+
+class _Protocol(RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer and log without the parser's words."""
+        malformed = 400 <= status < 500
+        if malformed:
+            self.logger.debug("malformed request")
+        else:
+            self.logger.error("request not answered", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the response has begun")
+        code = Code.INVALID_ARGUMENT if malformed else Code.INTERNAL
+        response = failed(code, "Bad Request" if malformed else "Internal Server Error")
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class SiteRunner(web.AppRunner):
+    """Serves an application made by `build_site` or `build_ops`."""
+
+    __slots__ = ()
+
+    def __init__(self, app: web.Application, *, shutdown_timeout: float = 2.0) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout)
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,
+        )

@@ -1,0 +1,198 @@
+"""The public HTTP site: the route table as data, and what happens around every request.
+
+Default closed: a method and path that are not in the table are answered 403. The access log is one event
+per request, with the route's path only: a query string can hold a token.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from server.clock import Clock
+from server.identity.bridge import Bridge
+from server.identity.logins import Logins
+from server.identity.tokens import SessionClaims, Tokens
+from server.ids import Ids
+from server.storage.store import Store
+from server.web import account, auth
+from server.web.cors import Cors
+from server.web.errors import Code, Failure, answer, forbidden, json_response
+from server.web.reading import MAX_BODY, basic_username, credentials
+
+log = structlog.get_logger("lockgate.web")
+
+Upgrade = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDeps:
+    """What the site is made of. `upgrade` answers `GET /ws`, its token check included."""
+
+    bridge: Bridge
+    logins: Logins
+    tokens: Tokens
+    store: Store
+    clock: Clock
+    ids: Ids
+    server_key: str = field(repr=False)
+    upgrade: Upgrade
+    end_sessions: auth.EndSessions
+    is_online: account.IsOnline
+    allowed_origins: tuple[str, ...] = ("*",)
+
+
+Call = Callable[[SiteDeps, web.Request], Awaitable[web.StreamResponse]]
+PlayerCall = Callable[[SiteDeps, web.Request, SessionClaims], Awaitable[web.StreamResponse]]
+
+
+class Scheme(Enum):
+    """How a caller who is not a player yet proves that they may call."""
+
+    NONE = "none"
+    SERVER_KEY = "server_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A line of the table that is open, or asks for the server key (Basic)."""
+
+    method: str
+    path: str
+    scheme: Scheme
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerRoute:
+    """A line of the table that asks for a session token (Bearer) and is given its claims."""
+
+    method: str
+    path: str
+    call: PlayerCall
+
+
+async def _root(_deps: SiteDeps, _request: web.Request) -> web.StreamResponse:
+    return web.Response()
+
+
+async def _healthcheck(_deps: SiteDeps, _request: web.Request) -> web.StreamResponse:
+    return json_response({})
+
+
+ROUTES: tuple[Route | PlayerRoute, ...] = (
+    Route("GET", "/", Scheme.NONE, _root),
+    Route("GET", "/healthcheck", Scheme.NONE, _healthcheck),
+    Route("GET", "/ws", Scheme.NONE, lambda deps, request: deps.upgrade(request)),
+    Route(
+        "POST",
+        "/v2/account/authenticate/custom",
+        Scheme.SERVER_KEY,
+        lambda deps, request: auth.authenticate_custom(request, deps.bridge),
+    ),
+    Route(
+        "POST",
+        "/v2/account/session/refresh",
+        Scheme.SERVER_KEY,
+        lambda deps, request: auth.refresh(request, deps.logins),
+    ),
+    PlayerRoute(
+        "POST",
+        "/v2/session/logout",
+        lambda deps, request, caller: auth.logout(request, caller, deps.logins, deps.end_sessions),
+    ),
+    PlayerRoute(
+        "GET",
+        "/v2/account",
+        lambda deps, _request, caller: account.get_account(caller, deps.store, deps.is_online),
+    ),
+)
+
+
+def build_site(deps: SiteDeps, routes: tuple[Route | PlayerRoute, ...] = ROUTES) -> web.Application:
+    """The application for the public listener. You must serve it with `SiteRunner`."""
+    cors = Cors(deps.allowed_origins)
+    app = web.Application(middlewares=[_observed(deps), _answered(cors)], client_max_size=MAX_BODY + 1)
+    for route in routes:
+        app.router.add_route(route.method, route.path, _guarded(route, deps))
+
+    async def complete(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.popall("Server", None)
+        if request.path not in ("/", "/ws"):
+            response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
+            response.headers["Vary"] = "Accept-Encoding"
+        cors.mark(request, response)
+
+    app.on_response_prepare.append(complete)
+    return app
+
+
+def _guarded(route: Route | PlayerRoute, deps: SiteDeps) -> Handler:
+    server_key = deps.server_key.encode()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if isinstance(route, PlayerRoute):
+            return await route.call(deps, request, _caller(request, deps.tokens))
+        if route.scheme is Scheme.SERVER_KEY:
+            _check_server_key(request, server_key)
+        return await route.call(deps, request)
+
+    return handle
+
+
+def _check_server_key(request: web.Request, expected: bytes) -> None:
+    encoded = credentials(request, "Basic")
+    if encoded is None:
+        raise Failure(Code.UNAUTHENTICATED, "Server key required")
+    username = basic_username(encoded)
+    if username is None or not hmac.compare_digest(username, expected):
+        raise Failure(Code.UNAUTHENTICATED, "Server key invalid")
+
+
+def _caller(request: web.Request, tokens: Tokens) -> SessionClaims:
+    token = credentials(request, "Bearer")
+    if token is None:
+        raise Failure(Code.UNAUTHENTICATED, "Auth token required")
+    caller = tokens.check_session(token)
+    if caller is None:
+        raise Failure(Code.UNAUTHENTICATED, "Auth token invalid")
+    return caller
+
+
+def _observed(deps: SiteDeps) -> Middleware:
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = deps.clock.monotonic()
+        with structlog.contextvars.bound_contextvars(trace_id=deps.ids.uuid4()):
+            response = await handler(request)
+            resource = request.match_info.route.resource
+            log.debug(
+                "http_request",
+                # The table's path, not the caller's: theirs is unbounded and may hold anything.
+                method=request.method if resource is not None else None,
+                path=None if resource is None else resource.canonical,
+                status=response.status,
+                duration_s=round(deps.clock.monotonic() - began, 6),
+            )
+        return response
+
+    return observe
+
+
+def _answered(cors: Cors) -> Middleware:
+    @web.middleware
+    async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return cors.preflight(request)
+        if request.path == "/ws" and not cors.allows(request):
+            return forbidden()  # a socket is not subject to the same-origin policy, so we refuse for it
+        try:
+            return await handler(request)
+        except Exception as error:  # every failure ends here, as an answer
+            return answer(error)
+
+    return respond
