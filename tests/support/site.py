@@ -1,0 +1,130 @@
+"""The whole identity gate behind a real listener, with a key source and a clock of the test's own."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from server.config import IdentitySettings
+from server.identity.bridge import Bridge, KeySource
+from server.identity.logins import Logins
+from server.identity.revocation import Revocations
+from server.identity.signingkeys import SigningKeys
+from server.identity.tokens import Lifetimes, Tokens
+from server.ids import RandomIds
+from server.storage.store import Store
+from server.web.listener import SiteRunner
+from server.web.site import SiteDeps, build_site
+from tests.support import issuer
+from tests.support.clock import ManualClock
+
+LIFETIMES = Lifetimes(session_s=7200, refresh_idle_s=14 * 86400, refresh_max_s=90 * 86400)
+SERVER_KEY = {"Authorization": "Basic ZGVmYXVsdGtleTo="}
+IDENTITY = IdentitySettings(issuers=(issuer.SETTINGS,))
+
+
+@dataclass
+class Gate:
+    """Everything between an identity token and a session."""
+
+    clock: ManualClock
+    ids: RandomIds
+    store: Store
+    keys: SigningKeys
+    revocations: Revocations
+    tokens: Tokens
+    bridge: Bridge
+    logins: Logins
+
+
+@dataclass
+class Site:
+    """A listening site, its client, and what it asked of its neighbours."""
+
+    gate: Gate
+    client: aiohttp.ClientSession
+    host: str
+    port: int
+    ended: list[frozenset[str]] = field(default_factory=list)
+    online: set[str] = field(default_factory=set)
+    upgrades: list[str] = field(default_factory=list)
+
+    def end_sessions(self, family_ids: Collection[str]) -> None:
+        self.ended.append(frozenset(family_ids))
+
+    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+        self.upgrades.append(request.path)
+        return web.Response(status=401, text="Missing or invalid token\n")
+
+    def id_token(self, **changed: Any) -> str:
+        return issuer.token(self.gate.clock.wall(), **changed)
+
+    async def login(self, **changed: Any) -> dict[str, Any]:
+        async with self.client.post(
+            "/v2/account/authenticate/custom",
+            json={"id": self.id_token(**changed)},
+            headers=SERVER_KEY,
+        ) as response:
+            assert response.status == 200, await response.text()
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+
+@asynccontextmanager
+async def open_gate(
+    folder: Path,
+    *,
+    identity: IdentitySettings = IDENTITY,
+    keys: KeySource | None = None,
+    clock: ManualClock | None = None,
+) -> AsyncIterator[Gate]:
+    clock = clock or ManualClock()
+    ids = RandomIds("test")
+    store = Store(ids)
+    await store.open(f"sqlite:///{folder / 'lockgate.db'}")
+    signing = SigningKeys.load_or_create(folder / "keys.json", ids)
+    revocations = Revocations(clock)
+    tokens = Tokens(signing, LIFETIMES, revocations, clock)
+    bridge = Bridge(identity, keys or issuer.fixed_keys(), store, tokens, clock, ids)
+    logins = Logins(identity.issuers, store, tokens, revocations, clock)
+    await logins.start()
+    try:
+        yield Gate(clock, ids, store, signing, revocations, tokens, bridge, logins)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def running_site(gate: Gate, *, allowed_origins: tuple[str, ...] = ("*",)) -> AsyncIterator[Site]:
+    async def upgrade(request: web.Request) -> web.StreamResponse:
+        return await site.upgrade(request)
+
+    app = build_site(
+        SiteDeps(
+            bridge=gate.bridge,
+            logins=gate.logins,
+            tokens=gate.tokens,
+            store=gate.store,
+            clock=gate.clock,
+            ids=gate.ids,
+            server_key="defaultkey",
+            upgrade=upgrade,
+            end_sessions=lambda family_ids: site.end_sessions(family_ids),
+            is_online=lambda user_id: user_id in site.online,
+            allowed_origins=allowed_origins,
+        )
+    )
+    runner = SiteRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    async with aiohttp.ClientSession(f"http://{host}:{port}") as client:
+        site = Site(gate, client, host, port)
+        try:
+            yield site
+        finally:
+            await runner.cleanup()
