@@ -27,7 +27,7 @@ async def body_object(request: web.Request) -> dict[str, Any]:
     """The JSON object of the body, whatever its content type; an empty body is an empty object."""
     try:
         raw = await request.read()
-    except (web.RequestPayloadError, UnicodeDecodeError):
+    except (web.RequestPayloadError, ConnectionError):  # badly coded, or the peer went away
         raise _invalid("Bad Request") from None
     if len(raw) > MAX_BODY:
         raise _invalid("http: request body too large")

@@ -22,7 +22,7 @@ SETTINGS = IssuerSettings(
     issuer=ISSUER,
     jwks_url="https://keys.example/jwks.json",
     client_ids=(CLIENT,),
-    claims_to_vars={"role": "custom:role"},
+    claims_to_vars={"role": "custom_role"},
 )
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey

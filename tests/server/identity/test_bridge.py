@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -36,7 +37,7 @@ async def sign_in(
     *,
     create: bool = True,
     wanted: str | None = None,
-    **claims: object,
+    **claims: Any,
 ) -> Login:
     token = issuer.token(gate.clock.wall(), **claims)
     return await gate.bridge.login(token, client_vars or {}, create=create, wanted_username=wanted)
@@ -185,7 +186,7 @@ async def test_without_create_an_unknown_player_is_not_found_and_nothing_is_writ
 
 async def test_a_claim_var_cannot_be_set_by_the_client(gate: Gate) -> None:
     client_vars = {"role": "admin", "region": "eu"}
-    with_claim = await sign_in(gate, client_vars, **{"custom:role": "guest"})
+    with_claim = await sign_in(gate, client_vars, custom_role="guest")
     without = await sign_in(gate, client_vars)
     elsewhere = await sign_in(gate, client_vars, iss=OTHER)
 
@@ -195,7 +196,7 @@ async def test_a_claim_var_cannot_be_set_by_the_client(gate: Gate) -> None:
 
 
 async def test_a_claim_that_is_no_text_becomes_json(gate: Gate) -> None:
-    login = await sign_in(gate, **{"custom:role": ["a", {"b": 1}]})
+    login = await sign_in(gate, custom_role=["a", {"b": 1}])
 
     assert vars_of(gate, login) == {"role": '["a",{"b":1}]'}
 
