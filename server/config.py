@@ -70,6 +70,8 @@ class ListenSettings(Section):
     """HTTP API and `/ws`."""
     ops: str = "127.0.0.1:7351"
     """Health and metrics; never a public address."""
+    allowed_origins: tuple[str, ...] = ("*",)
+    """Origins whose pages may call; `*` is any, without credentials."""
 
     @field_validator("public", "ops")
     @classmethod

@@ -50,13 +50,13 @@ TABLE = {
     "server.config": Row(libraries=frozenset({"pydantic", "pydantic_settings"}), banned=CHANCE),
     "server.tasks": shell("protocol"),
     "server.observe": shell("protocol", libraries=("prometheus_client",)),
-    "server.storage": shell("protocol", libraries=("sqlalchemy", "aiosqlite")),
+    "server.storage": shell("protocol", "server.ids", libraries=("sqlalchemy", "aiosqlite")),
     "server.cluster": shell("protocol"),
     "server.effects": pure("protocol", libraries=("msgspec",)),
     "server.runtime": pure("protocol", libraries=("msgspec",)),
     "server.core": pure("protocol", "server.effects"),
     "server.world": pure("server.core"),
-    "server.routes": pure("protocol"),
+    "server.routes": pure("protocol", "server.effects", "server.world"),
     "server.handlers": Row(
         inside=frozenset(
             {"protocol", "server.core", "server.effects", "server.world", "server.routes", *LEAVES}
@@ -99,15 +99,16 @@ TABLE = {
         "server.observe",
         "server.storage",
         "server.world",
-        libraries=("aiohttp", "orjson"),
+        libraries=("aiohttp", "orjson", "prometheus_client"),
     ),
     "server.games": pure("server.runtime"),
-    "server.app": Row(inside=frozenset({"protocol", "server"}), libraries=frozenset({"structlog"})),
+    "server.app": Row(
+        inside=frozenset({"protocol", "server"}), libraries=frozenset({"structlog", "aiohttp"})
+    ),
     "server.cli": shell(
         "server.app",
         "server.observe",
         "server.identity.devissuer",  # `lockgate token` asks the running issuer
-        "loadtest",  # `lockgate swarm`
         libraries=("uvloop",),
     ),
     "server.__main__": Row(inside=frozenset({"server.cli"})),

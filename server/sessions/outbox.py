@@ -1,7 +1,7 @@
 """What waits to be sent to one player: whole frames in order, bounded in bytes. No I/O.
 
-While the peer keeps up, a turn's frames leave in one write. When it does not, they stay here until their bytes
-reach the limit; then the owner is told, once, and decides.
+While the peer keeps up, a turn's frames leave in one write. When it does not, they stay here until their
+bytes reach the limit; then the owner is told, once, and decides.
 """
 
 from collections.abc import Callable

@@ -9,11 +9,11 @@ import asyncio
 from typing import Protocol, cast
 
 from websockets.exceptions import ProtocolError as FrameError
-from websockets.frames import (
+from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C where it was built
     Close,
     Frame,
     Opcode,
-    apply_mask,  # type: ignore[attr-defined]  # imported there: the C version where it was built
+    apply_mask,
 )
 from websockets.protocol import Protocol as Library
 from websockets.protocol import Side, State

@@ -1,0 +1,90 @@
+"""One message and its correlation id, to and from bytes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from protocol import json, json_strict
+from protocol.close import CloseReason
+from protocol.errors import ErrorCode, ProtocolError
+from protocol.message import Message
+from protocol.messages import INCOMING, OUTGOING
+
+
+class Envelope:
+    """What travels: a message, or none, and the `cid` that ties a reply to its request."""
+
+    __slots__ = ("cid", "message")
+
+    def __init__(self, message: Message | None, cid: str = "") -> None:
+        self.message = message
+        self.cid = cid
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Envelope) and (self.cid, self.message) == (other.cid, other.message)
+
+    def __repr__(self) -> str:
+        return f"Envelope({self.message!r}, {self.cid!r})"
+
+    __hash__ = None  # type: ignore[assignment]  # messages may hold maps
+
+
+_NAMES: dict[type[Message], str] = {message: name for name, message in {**INCOMING, **OUTGOING}.items()}
+
+
+def _fields(members: Mapping[str, type[Message]]) -> dict[str, json_strict.FieldPlan]:
+    # In protobuf's terms the envelope is a message too: a string, and a oneof of all members.
+    return json_strict.by_spelling(
+        [
+            json_strict.FieldPlan("cid", json_strict.read_string),
+            *(
+                json_strict.FieldPlan(name, json_strict.message_of(message), "message")
+                for name, message in members.items()
+            ),
+        ]
+    )
+
+
+_FIELDS = _fields({**INCOMING, **OUTGOING})
+_FROM_CLIENT = {name: json.reader(message) for name, message in INCOMING.items()}
+_FROM_SERVER = {name: json.reader(message) for name, message in OUTGOING.items()}
+
+
+def decode(payload: bytes) -> Envelope:
+    """What a client sent. Raises `ProtocolError`; the message of the result is never None."""
+    fast = json.load_fast(payload, _FROM_CLIENT)
+    if fast is not None:
+        return Envelope(fast[1], fast[0])
+    try:
+        envelope = _decode_slowly(payload)
+    except json_strict.Malformed:
+        raise ProtocolError(CloseReason.MALFORMED) from None
+    if envelope.message is None:
+        raise ProtocolError(
+            CloseReason.UNPROCESSABLE, ErrorCode.MISSING_PAYLOAD, "Missing message.", envelope.cid
+        )
+    if type(envelope.message).from_client is None:
+        raise ProtocolError(
+            CloseReason.UNPROCESSABLE, ErrorCode.UNRECOGNIZED_PAYLOAD, "Unrecognized message.", envelope.cid
+        )
+    return envelope
+
+
+def decode_server(payload: bytes) -> Envelope:
+    """What a server sent. Raises ValueError."""
+    fast = json.load_fast(payload, _FROM_SERVER)
+    return _decode_slowly(payload) if fast is None else Envelope(fast[1], fast[0])
+
+
+def encode(message: Message | None, cid: str = "") -> bytes:
+    """The JSON text of an envelope. Without a message it only repeats the cid."""
+    tree: dict[str, Any] = {"cid": cid} if cid else {}
+    if message is not None:
+        tree[_NAMES[type(message)]] = json.to_tree(message)
+    return json.dump(tree)
+
+
+def _decode_slowly(payload: bytes) -> Envelope:
+    found = json_strict.read_object(json_strict.parse(payload), _FIELDS, lenient=False)
+    cid = found.pop("cid", "")
+    message = next(iter(found.values()), None)
+    return Envelope(message, cid)

@@ -1,0 +1,101 @@
+"""The `lockgate` command: serve, check-config, token, swarm. Picks the event loop."""
+
+import argparse
+import os
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from server import __version__, app
+from server.config import ConfigError, Settings, load
+from server.identity.devissuer import DevIssuerError, fetch_dev_token
+
+OPEN_FILES = 65536
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["swarm"]:
+        # The load tester never shares a process or a package with the server.
+        os.execv(sys.executable, [sys.executable, "-m", "loadtest", *arguments[1:]])
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(options.config, _flags(options))
+        return int(options.run(settings, options))
+    except ConfigError as error:
+        for problem in error.problems:
+            _say(f"lockgate: {problem}")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lockgate", description="A real-time game server with two tokens.")
+    parser.add_argument("--version", action="version", version=f"lockgate {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the server")
+    _common(serve)
+    serve.add_argument("--dev", action="store_true", help="also run the development issuer; loopback only")
+    serve.add_argument("--public", metavar="HOST:PORT", help="listen.public")
+    serve.add_argument("--ops", metavar="HOST:PORT", help="listen.ops")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser("check-config", help="report every problem of the configuration")
+    _common(check)
+    check.set_defaults(run=_check)
+
+    token = commands.add_parser("token", help="print an identity JWT of the running development issuer")
+    _common(token)
+    token.add_argument("--user", required=True, help="user name; made if it is new")
+    token.add_argument("--port", type=int, help="the issuer's port (dev.port)")
+    token.set_defaults(run=_token)
+
+    commands.add_parser("swarm", help="load-test a server; see `lockgate swarm --help`", add_help=False)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file")
+
+
+def _flags(options: argparse.Namespace) -> dict[str, Any]:
+    listen = {name: value for name in ("public", "ops") if (value := getattr(options, name, None))}
+    return {"listen": listen} if listen else {}
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    _raise_open_files()
+    uvloop.run(app.serve(settings, dev=options.dev))
+    return 0
+
+
+def _check(_settings: Settings, _options: argparse.Namespace) -> int:
+    _say("lockgate: the configuration is good")
+    return 0
+
+
+def _token(settings: Settings, options: argparse.Namespace) -> int:
+    try:
+        token = fetch_dev_token(options.port or settings.dev.port, options.user)
+    except DevIssuerError as error:
+        _say(f"lockgate: {error}")
+        return 1
+    sys.stdout.write(f"{token}\n")
+    return 0
+
+
+def _raise_open_files() -> None:
+    """One descriptor per player: take what the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

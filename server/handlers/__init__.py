@@ -1,0 +1,33 @@
+"""One topic each: check who may ask, call the core, return its effects."""
+
+from protocol import messages
+from protocol.message import Message
+from server.handlers import control, match, rpc, status
+from server.routes import join
+
+ROUTES = join((control.routes, match.routes, rpc.routes, status.routes))
+
+NOT_OFFERED: frozenset[type[Message]] = frozenset(
+    {
+        messages.ChannelJoin,
+        messages.ChannelLeave,
+        messages.ChannelMessageRemove,
+        messages.ChannelMessageSend,
+        messages.ChannelMessageUpdate,
+        messages.MatchmakerAdd,
+        messages.MatchmakerRemove,
+        messages.PartyAccept,
+        messages.PartyClose,
+        messages.PartyCreate,
+        messages.PartyDataSend,
+        messages.PartyJoin,
+        messages.PartyJoinRequestList,
+        messages.PartyLeave,
+        messages.PartyMatchmakerAdd,
+        messages.PartyMatchmakerRemove,
+        messages.PartyPromote,
+        messages.PartyRemove,
+        messages.PartyUpdate,
+    }
+)
+"""Known to the protocol, not offered yet: answered as the reference answers for a disabled resource."""

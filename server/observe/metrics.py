@@ -1,0 +1,74 @@
+"""Every metric by name, with the Prometheus text they are read as.
+
+The code that counts keeps plain integers; they are read when somebody scrapes, so that counting costs nothing
+on the path of a message. Labels have closed value sets: never a player, a match or a token.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+Reading = float | Mapping[str, float]
+"""A number, or numbers by the value of the metric's label."""
+
+
+class Metric(NamedTuple):
+    """One series, or one per label value."""
+
+    kind: Literal["counter", "gauge"]
+    help: str
+    label: str = ""
+
+
+METRICS: Mapping[str, Metric] = {
+    "lockgate_sockets_open": Metric("gauge", "Sockets that play."),
+    "lockgate_sockets_leaving": Metric("gauge", "Ended sockets whose TCP connection is still there."),
+    "lockgate_sockets_opened_total": Metric("counter", "Sockets opened."),
+    "lockgate_sockets_replaced_total": Metric("counter", "Sockets ended by a newer one of the same player."),
+    "lockgate_sockets_closed_total": Metric("counter", "Sockets ended.", "code"),
+    "lockgate_upgrades_refused_total": Metric("counter", "Requests for a socket that were refused."),
+    "lockgate_messages_in_total": Metric("counter", "Messages handled.", "message"),
+    "lockgate_heartbeats_total": Metric("counter", "Pings answered without decoding."),
+    "lockgate_messages_delivered_total": Metric("counter", "Messages queued, each receiver counted."),
+    "lockgate_errors_total": Metric("counter", "Error envelopes sent.", "code"),
+    "lockgate_matches": Metric("gauge", "Relayed matches that run."),
+    "lockgate_presences": Metric("gauge", "Presences on all streams."),
+    "lockgate_status_follows": Metric("gauge", "Status follows."),
+    "lockgate_keepalive_shifted_seconds_total": Metric(
+        "counter", "Seconds by which deadlines moved because the event loop was late."
+    ),
+}
+
+
+class Readings(Collector):
+    """Reads the counts of the running server. Raises ValueError unless every metric has a source."""
+
+    def __init__(self, sources: Mapping[str, Callable[[], Reading]]) -> None:
+        if odd := METRICS.keys() ^ sources.keys():
+            raise ValueError(f"metrics and sources differ: {', '.join(sorted(odd))}")
+        self._sources = sources
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        for name, metric in METRICS.items():
+            family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            samples = family(name, metric.help, labels=[metric.label] if metric.label else [])
+            reading = self._sources[name]()
+            if isinstance(reading, Mapping):
+                for value, number in reading.items():
+                    samples.add_metric([value], number)
+            else:
+                samples.add_metric([], reading)
+            yield samples
+
+
+def registry(sources: Mapping[str, Callable[[], Reading]]) -> CollectorRegistry:
+    """What the ops listener shows: our metrics, and the process's."""
+    made = CollectorRegistry()
+    made.register(Readings(sources))
+    ProcessCollector(registry=made)
+    PlatformCollector(registry=made)
+    GCCollector(registry=made)
+    return made

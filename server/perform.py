@@ -1,0 +1,109 @@
+"""The one interpreter of effects: encode once, send to many, close, log.
+
+Also where a message meets the router, so that one player's messages stay in order: a request that awaits
+holds the socket until it is done, and nothing of that player is read meanwhile.
+"""
+
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from protocol.conversation import heartbeat
+from protocol.envelope import encode
+from protocol.frames import FIN_TEXT, build
+from protocol.messages import UserPresence
+from server.effects import Deliver, Disconnect, Effects, Record, Reply, Stream
+from server.sessions.session import Session, SessionState
+from server.tasks import TaskOwner
+
+log = structlog.get_logger("lockgate.game")
+
+
+class Answers(Protocol):
+    """Turns a payload into effects, or into a coroutine of them (`router.py`)."""
+
+    def answer(
+        self, me: UserPresence, payload: bytes
+    ) -> tuple[str, Effects | Coroutine[Any, Any, Effects]]: ...
+
+
+class Receivers(Protocol):
+    """The session ids on a stream (`core/presence.py`)."""
+
+    def receivers(self, stream: Stream) -> Iterable[str]: ...
+
+
+class Performer:
+    """Carries out what the rules ask for, on the sessions that are open."""
+
+    def __init__(
+        self, sessions: Mapping[str, Session], receivers: Receivers, router: Answers, tasks: TaskOwner
+    ) -> None:
+        self._sessions = sessions
+        self._receivers = receivers
+        self._router = router
+        self._tasks = tasks
+        self.heartbeats = 0
+        self.delivered = 0
+        """Messages queued for a receiver, each receiver counted."""
+
+    def play(self, session: Session, payload: bytes) -> None:
+        """Handle one message of an open session."""
+        pong = heartbeat(payload)
+        if pong is not None:
+            self.heartbeats += 1
+            session.send(build(FIN_TEXT, pong))
+            return
+        cid, handled = self._router.answer(session.presence, payload)
+        if isinstance(handled, list):
+            self.perform(handled, session, cid)
+        else:
+            self._park(session, cid, handled)
+
+    def perform(self, effects: Effects, session: Session | None = None, cid: str = "") -> None:
+        """Carry out `effects` in order. `session` and `cid` are the request's, for its reply."""
+        for effect in effects:
+            if isinstance(effect, Deliver):
+                self._deliver(effect)
+            elif isinstance(effect, Reply):
+                if session is not None:
+                    session.send(build(FIN_TEXT, encode(effect.message, cid)))
+            elif isinstance(effect, Disconnect):
+                if (ending := self._sessions.get(effect.session_id)) is not None:
+                    ending.end(effect.reason)
+            else:
+                self._record(effect, session)
+
+    def _deliver(self, effect: Deliver) -> None:
+        to = effect.to
+        ids = self._receivers.receivers(to) if isinstance(to, Stream) else to
+        # The message is encoded and framed once; all receivers queue the same immutable bytes, and each
+        # socket writes what its turn of the loop has gathered in one call (transport/cork.py).
+        frame = build(FIN_TEXT, encode(effect.message))
+        skip, sessions = effect.skip, self._sessions
+        for session_id in ids:
+            if session_id != skip and (session := sessions.get(session_id)) is not None:
+                session.send(frame)
+                self.delivered += 1
+
+    def _record(self, effect: Record, session: Session | None) -> None:
+        who = {} if session is None else {"user_id": session.user_id, "session_id": session.session_id}
+        log.info(effect.event, **effect.fields, **who)
+
+    def _park(self, session: Session, cid: str, work: Coroutine[Any, Any, Effects]) -> None:
+        task = self._tasks.spawn("request", self._finish(session, cid, work))
+        session.parked = task.cancel
+        session.socket.hold()
+
+        def unpark(_: object) -> None:
+            work.close()  # it has not begun when the task was cancelled in the turn of its birth
+            session.parked = None
+            session.socket.release()
+
+        task.add_done_callback(unpark)
+
+    async def _finish(self, session: Session, cid: str, work: Coroutine[Any, Any, Effects]) -> None:
+        effects = await work
+        if session.state is SessionState.OPEN:
+            self.perform(effects, session, cid)

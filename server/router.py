@@ -1,0 +1,105 @@
+"""From a payload to effects: decode, look the handler up, and turn failures into answers or a close.
+
+The only place on the socket's side that translates exceptions (`protocol/errors.py`). It knows neither
+sockets nor sessions; `perform.py` carries out what it returns.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Collection, Mapping
+
+import structlog
+
+from protocol.close import CloseReason
+from protocol.envelope import Envelope, decode
+from protocol.errors import ErrorCode, ProtocolError, RequestError
+from protocol.message import Message
+from protocol.messages import INCOMING, Error, UserPresence
+from server.effects import Disconnect, Effects, Reply
+from server.routes import Handled, Handler
+from server.world import World
+
+log = structlog.get_logger("lockgate.router")
+
+Answer = tuple[str, Handled]
+"""The cid that replies carry, and what the handler made of the request."""
+
+
+class Router:
+    """Dispatches what clients send. Raises ValueError if an incoming message has no handler."""
+
+    def __init__(
+        self,
+        world: World,
+        table: Mapping[type[Message], Handler],
+        not_offered: Collection[type[Message]] = (),
+    ) -> None:
+        handled = table.keys() | set(not_offered)
+        if missing := {message.__name__ for message in INCOMING.values() if message not in handled}:
+            raise ValueError(f"messages without a handler: {', '.join(sorted(missing))}")
+        if both := {message.__name__ for message in not_offered if message in table}:
+            raise ValueError(f"messages both handled and not offered: {', '.join(sorted(both))}")
+        self._world = world
+        self._table = table
+        self.handled: Counter[type[Message]] = Counter()
+        """Messages by class, for the metrics."""
+        self.refused: Counter[int] = Counter()
+        """Error envelopes by code."""
+
+    def answer(self, me: UserPresence, payload: bytes) -> Answer:
+        """What to do about one message. Never raises.
+
+        A handler that awaits is returned as a coroutine that never raises either.
+        """
+        try:
+            envelope = decode(payload)
+        except ProtocolError as error:
+            return self._hang_up(me, error)
+        message = envelope.message
+        if message is None:
+            raise AssertionError("decode() refuses an envelope without a message")
+        handler = self._table.get(type(message))
+        if handler is None:
+            return self._hang_up(me, _not_offered(envelope))
+        self.handled[type(message)] += 1
+        try:
+            handled = handler(self._world, me, message)
+        except RequestError as error:
+            return envelope.cid if error.keep_cid else "", self._refuse(error)
+        except Exception:
+            return envelope.cid, self._bug(me, message)
+        if isinstance(handled, list):
+            return envelope.cid, handled
+        return envelope.cid, self._awaited(me, message, handled)
+
+    async def _awaited(self, me: UserPresence, message: Message, work: Awaitable[Effects]) -> Effects:
+        try:
+            return await work
+        except RequestError as error:
+            return self._refuse(error)
+        except Exception:
+            return self._bug(me, message)
+
+    def _refuse(self, error: RequestError) -> Effects:
+        self.refused[error.code] += 1
+        return [Reply(Error(code=error.code, message=error.message))]
+
+    def _bug(self, me: UserPresence, message: Message) -> Effects:
+        log.exception(
+            "handler_failed", message=type(message).__name__, user_id=me.user_id, session_id=me.session_id
+        )
+        return self._refuse(RequestError(ErrorCode.RUNTIME_EXCEPTION, "Internal error"))
+
+    def _hang_up(self, me: UserPresence, error: ProtocolError) -> Answer:
+        end = Disconnect(me.session_id, error.reason)
+        if error.code is None:
+            return "", [end]
+        return error.cid, [*self._refuse(RequestError(error.code, error.message)), end]
+
+
+def _not_offered(envelope: Envelope) -> ProtocolError:
+    return ProtocolError(
+        CloseReason.UNPROCESSABLE,
+        ErrorCode.UNRECOGNIZED_PAYLOAD,
+        "Requested resource was not found.",
+        envelope.cid,
+    )

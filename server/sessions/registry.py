@@ -1,0 +1,170 @@
+"""Live sessions by id, by player and by login; what their beginning and end set off.
+
+Everything here happens in one turn of the event loop, so two sockets of one player are always strictly one
+after the other, however they arrive.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from protocol.close import CloseReason
+from protocol.envelope import encode
+from protocol.frames import FIN_TEXT, build
+from protocol.messages import Notification, Notifications, UserPresence
+from server.clock import Clock
+from server.core.match import Matches
+from server.core.seat import Seats
+from server.core.status import Statuses
+from server.effects import Effects
+from server.sessions.session import Session
+
+log = structlog.get_logger("lockgate.sessions")
+
+SINGLE_SOCKET = -7
+"""Notification code that tells a player's older socket why it ends."""
+
+
+class Performs(Protocol):
+    """Carries out effects (`perform.py`)."""
+
+    def play(self, session: Session, payload: bytes) -> None: ...
+    def perform(self, effects: Effects, session: Session | None = None, cid: str = "") -> None: ...
+
+
+class Registry:
+    """Every open session. Call `serve` with the performer before the first `open`."""
+
+    def __init__(
+        self,
+        statuses: Statuses,
+        matches: Matches,
+        clock: Clock,
+        new_id: Callable[[], str],
+        *,
+        single_socket: bool,
+    ) -> None:
+        self._statuses = statuses
+        self._matches = matches
+        self._clock = clock
+        self._new_id = new_id
+        self._seats = Seats() if single_socket else None
+        self._performer: Performs
+        self._sessions: dict[str, Session] = {}
+        self._families: dict[str, tuple[Session, ...]] = {}
+        self._leaving: set[Session] = set()
+        self.on_idle: Callable[[], None] | None = None
+        """Called when the last TCP connection of an ended session has gone."""
+        self.opened = 0
+        self.replaced = 0
+        self.closed: Counter[int] = Counter()
+        """Ended sockets by close code."""
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def serve(self, performer: Performs) -> None:
+        self._performer = performer
+
+    @property
+    def by_id(self) -> Mapping[str, Session]:
+        """The open sessions; a live view."""
+        return self._sessions
+
+    def open(self, session: Session, *, appear: bool, address: str) -> None:
+        """Let a session with an attached socket in. An older one of the same player is told, and ended."""
+        me = session.presence
+        if self._seats is not None:
+            seat, replaced = self._seats.claim(me.user_id, me.session_id)
+            session.generation = seat.generation
+            if replaced is not None:
+                self._take_over(self._sessions[replaced.session_id], me)
+        self._sessions[me.session_id] = session
+        self._families[session.family_id] = (*self._families.get(session.family_id, ()), session)
+        self.opened += 1
+        log.info(
+            "socket_opened",
+            user_id=me.user_id,
+            session_id=me.session_id,
+            family_id=session.family_id,
+            generation=session.generation,
+            address=address,
+        )
+        self._performer.perform(self._statuses.open(me, appear=appear), session)
+
+    def end_families(self, family_ids: Collection[str], reason: CloseReason) -> None:
+        """Close every socket that one of these logins opened."""
+        for family_id in family_ids:
+            for session in self._families.get(family_id, ()):
+                session.end(reason)
+
+    def end_all(self, reason: CloseReason) -> None:
+        for session in list(self._sessions.values()):
+            session.end(reason)
+
+    def abort_all(self) -> None:
+        """Drop TCP of every session that is still on its way out."""
+        for session in list(self._leaving):
+            session.socket.abort()
+
+    @property
+    def leaving(self) -> int:
+        """Ended sessions whose TCP connection is still there."""
+        return len(self._leaving)
+
+    # ---- told by the session
+
+    def play(self, session: Session, payload: bytes) -> None:
+        self._performer.play(session, payload)
+
+    def ended(self, session: Session) -> None:
+        me = session.presence
+        if self._sessions.pop(me.session_id, None) is None:
+            return  # ended before it was let in
+        self._leaving.add(session)
+        rest = tuple(each for each in self._families[session.family_id] if each is not session)
+        if rest:
+            self._families[session.family_id] = rest
+        else:
+            del self._families[session.family_id]
+        if self._seats is not None:
+            self._seats.release(me.user_id, session.generation)
+        self.closed[session.close_code] += 1
+        self._performer.perform([*self._matches.close(me), *self._statuses.close(me)], session)
+
+    def lost(self, session: Session) -> None:
+        self._leaving.discard(session)
+        socket = session.socket
+        log.info(
+            "socket_closed",
+            user_id=session.user_id,
+            session_id=session.session_id,
+            family_id=session.family_id,
+            code=session.close_code,
+            reason=session.close_text,
+            duration_s=round(self._clock.monotonic() - session.opened_at, 3),
+            bytes_in=socket.bytes_in,
+            bytes_out=socket.bytes_out,
+            messages_in=socket.messages_in,
+            messages_out=socket.messages_out,
+        )
+        if not self._leaving and self.on_idle is not None:
+            self.on_idle()
+
+    def _take_over(self, older: Session, newer: UserPresence) -> None:
+        self.replaced += 1
+        log.info(
+            "socket_replaced",
+            user_id=newer.user_id,
+            session_id=older.session_id,
+            replaced_by=newer.session_id,
+        )
+        now = datetime.fromtimestamp(int(self._clock.wall()), UTC)
+        notice = Notification(
+            id=self._new_id(), subject="single_socket", content="{}", code=SINGLE_SOCKET, create_time=now
+        )
+        older.send(build(FIN_TEXT, encode(Notifications(notifications=(notice,)))))
+        older.end(CloseReason.DISCONNECTED)

@@ -1,0 +1,155 @@
+"""One connected player: who it is, its socket, and the state of its life.
+
+Between the socket and the rules: messages go to `play`, frames come back through `send`. It ends once; what
+its end means for others is the registry's business.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from protocol.close import CloseReason
+from protocol.messages import UserPresence
+from server.sessions.outbox import Outbox
+
+
+class SessionState(Enum):
+    """OPEN plays; ENDED is seen by nobody, but its last frames may be on their way; LOST has no TCP."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    LOST = "lost"
+
+
+TRANSITIONS = {
+    SessionState.OPEN: {SessionState.ENDED},
+    SessionState.ENDED: {SessionState.LOST},
+    SessionState.LOST: set[SessionState](),
+}
+
+
+class Socket(Protocol):
+    """What a session needs of its connection."""
+
+    bytes_in: int
+    bytes_out: int
+    messages_in: int
+    messages_out: int
+
+    @property
+    def unsent(self) -> int: ...
+    def flush(self) -> None: ...
+    def wake(self) -> None: ...
+    def close(self, reason: CloseReason) -> None: ...
+    def abort(self) -> None: ...
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class Owner(Protocol):
+    """Who acts on what a session reports."""
+
+    def play(self, session: "Session", payload: bytes) -> None:
+        """A message of an open session."""
+
+    def ended(self, session: "Session") -> None:
+        """The session left the state OPEN. Called once."""
+
+    def lost(self, session: "Session") -> None:
+        """TCP is gone. Called once, after `ended`."""
+
+
+class Session:
+    """A player's connection. `attach` a socket before anything is sent."""
+
+    __slots__ = (
+        "_owner",
+        "close_code",
+        "close_text",
+        "family_id",
+        "generation",
+        "opened_at",
+        "outbox",
+        "parked",
+        "presence",
+        "socket",
+        "state",
+    )
+
+    socket: Socket
+
+    def __init__(
+        self, presence: UserPresence, family_id: str, owner: Owner, outbox: Outbox, opened_at: float
+    ) -> None:
+        self.presence = presence
+        self.family_id = family_id
+        self._owner = owner
+        self.outbox = outbox
+        self.opened_at = opened_at
+        self.state = SessionState.OPEN
+        self.generation = 0
+        self.close_code = 0
+        self.close_text = ""
+        self.parked: Callable[[], object] | None = None
+        """Cancels the request that this session waits for, if it waits for one."""
+
+    @property
+    def session_id(self) -> str:
+        return self.presence.session_id
+
+    @property
+    def user_id(self) -> str:
+        return self.presence.user_id
+
+    def attach(self, socket: Socket) -> None:
+        self.socket = socket
+        self.outbox.attach(wake=socket.wake, full=self._outgoing_full)
+
+    def send(self, frame: bytes) -> None:
+        """Queue a whole frame; dropped once the session has ended."""
+        if self.state is SessionState.OPEN:
+            self.outbox.put(frame)
+
+    def end(self, reason: CloseReason) -> None:
+        """Close from our side: what is queued goes out first. No-op when the session has ended."""
+        if self.state is SessionState.OPEN:
+            self._ended(reason.code, reason.text)
+            self.socket.close(reason)
+
+    # ---- told by the socket
+
+    def received(self, payload: bytes, *, binary: bool) -> None:
+        if self.state is not SessionState.OPEN:
+            return
+        if binary:
+            self.end(CloseReason.UNEXPECTED_TYPE)
+        else:
+            self._owner.play(self, payload)
+
+    def closed(self, code: int, reason: str) -> None:
+        if self.state is SessionState.OPEN:
+            self._ended(code, reason)
+
+    def lost(self) -> None:
+        self._move(SessionState.LOST)
+        self._owner.lost(self)
+
+    def _outgoing_full(self) -> None:
+        # A burst within one turn of the loop may pass the limit on a socket that takes it all at once.
+        self.socket.flush()
+        if self.state is SessionState.OPEN and self.socket.unsent > self.outbox.limit_bytes:
+            self.outbox.discard()
+            self.end(CloseReason.QUEUE_FULL)
+
+    def _ended(self, code: int, text: str) -> None:
+        self._move(SessionState.ENDED)
+        self.close_code, self.close_text = code, text
+        if self.parked is not None:
+            self.parked()
+            self.parked = None
+        self._owner.ended(self)
+
+    def _move(self, to: SessionState) -> None:
+        if to not in TRANSITIONS[self.state]:
+            raise AssertionError(f"a session cannot go from {self.state} to {to}")
+        self.state = to

@@ -1,0 +1,168 @@
+"""The seam between aiohttp and our sockets: a token becomes a session, the TCP connection changes hands.
+
+All use of aiohttp's undocumented names is in this module (`detach`): `request.protocol`, setting
+`RequestHandler.transport`, `RequestHandler.set_parser` and calling `connection_lost` ourselves. aiohttp is
+pinned to one minor version for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from aiohttp import web
+
+from protocol.messages import UserPresence
+from server.clock import Clock
+from server.config import SocketSettings
+from server.ids import Ids
+from server.sessions.outbox import Outbox
+from server.sessions.registry import Registry
+from server.sessions.session import Session
+from server.transport.cork import Cork
+from server.transport.handshake import VERSION, accept
+from server.transport.keepalive import Keepalive
+from server.transport.websocket import WebSocket
+
+TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+"""What the reference reads as true; anything else is false."""
+
+
+class Claims(Protocol):
+    """What a good session token says."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def username(self) -> str: ...
+    @property
+    def family_id(self) -> str: ...
+
+
+class Upgrade:
+    """The handler of `GET /ws`."""
+
+    def __init__(
+        self,
+        check_token: Callable[[str], Claims | None],
+        registry: Registry,
+        keepalive: Keepalive,
+        settings: SocketSettings,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._check_token = check_token
+        self._registry = registry
+        self._keepalive = keepalive
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self._cork: Cork | None = None
+        self.accepting = True
+        """False while the server drains: new sockets are sent away with 503."""
+        self.refused = 0
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if not self.accepting:
+            return self._refuse(503, "Server is shutting down", {"Retry-After": "5"})
+        if request.query.get("format", "") not in ("", "json"):
+            return self._refuse(400, "Invalid format parameter")
+        token = bearer(request)
+        claims = self._check_token(token) if token else None
+        if claims is None:
+            return self._refuse(401, "Missing or invalid token")
+        answer = accept(request.headers)
+        if answer is None or request.transport is None:
+            return self._refuse(400, "Bad Request", {"Sec-Websocket-Version": VERSION})
+        self._hand_over(request, claims, answer)
+        return Switched()
+
+    def _hand_over(self, request: web.Request, claims: Claims, answer: bytes) -> None:
+        # From detaching to the open session nothing may await, so that no byte and no close is missed.
+        me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
+        session = Session(
+            me,
+            claims.family_id,
+            self._registry,
+            Outbox(self._settings.outgoing_limit_bytes),
+            self._clock.monotonic(),
+        )
+        socket = WebSocket(
+            session,
+            session.outbox,
+            self._the_cork(),
+            self._keepalive,
+            max_message_bytes=self._settings.max_message_bytes,
+            max_fragments=self._settings.max_fragments,
+        )
+        session.attach(socket)
+        address = request.remote or ""
+        transport, behind = detach(request)
+        transport.set_protocol(socket)
+        transport.write(answer)
+        socket.connection_made(transport)
+        self._keepalive.add(socket, self._ids.jitter())
+        self._registry.open(session, appear=request.query.get("status", "") in TRUE, address=address)
+        if behind:
+            socket.data_received(behind)
+
+    def _the_cork(self) -> Cork:
+        if self._cork is None:
+            self._cork = Cork(asyncio.get_running_loop().call_soon)
+        return self._cork
+
+    def _refuse(self, status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+        self.refused += 1
+        return web.Response(
+            status=status,
+            text=f"{text}\n",
+            headers={"X-Content-Type-Options": "nosniff", **(headers or {})},
+            content_type="text/plain",
+            charset="utf-8",
+        )
+
+
+def bearer(request: web.Request) -> str:
+    """The session token: from the `Authorization` header where there is one, else from the query."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return request.query.get("token", "")
+    return header.removeprefix("Bearer ") if header.startswith("Bearer ") else ""
+
+
+class Switched(web.StreamResponse):
+    """What the handler returns when the connection is no longer aiohttp's: writes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(status=101)
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+class _Tail:
+    """Stands in for aiohttp's parser and receives what was read behind the request."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += bytes(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        return None
+
+
+def detach(request: web.Request) -> tuple[asyncio.Transport, bytes]:
+    """Take the TCP connection from aiohttp: its transport, and the bytes that came behind the request."""
+    handler: Any = request.protocol
+    transport = cast(asyncio.Transport, request.transport)  # set while a handler runs
+    tail = _Tail()
+    handler.set_parser(tail)  # drains what was kept behind the request into our tail
+    handler.transport = None  # else connection_lost would close the transport
+    handler.connection_lost(None)  # timers, registry, parser: aiohttp forgets the connection
+    return transport, tail.data
