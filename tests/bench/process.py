@@ -1,0 +1,63 @@
+"""A server process under test: started on a core of its own, its CPU time and memory read from /proc."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_TIMEOUT_S = 30
+
+
+class ServerProcess:
+    """Runs `command` pinned to `core`; ready when it has printed a line that holds `ready`."""
+
+    def __init__(self, command: Sequence[str], ready: str, core: int, environment: Mapping[str, str]) -> None:
+        self._command = list(command)
+        self._ready = ready.encode()
+        self._core = core
+        self._environment = {**os.environ, **environment}
+
+    def __enter__(self) -> Self:
+        # A file, not a pipe: one that nobody reads while the load runs would stop the server.
+        self._output = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            self._command,
+            stdout=self._output,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+            preexec_fn=lambda: os.sched_setaffinity(0, {self._core}),
+        )
+        self.ready_line = self._wait_until_ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._output.close()
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all its threads so far, user and system, from the scheduler's own count."""
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+    def rss_bytes(self) -> int:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def _wait_until_ready(self) -> str:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            self._output.seek(0)
+            for line in self._output:
+                if self._ready in line and line.endswith(b"\n"):
+                    return line.decode()
+            time.sleep(0.02)
+        raise RuntimeError(f"{self._command[0]} did not start")
