@@ -1,0 +1,88 @@
+"""The unmodified JavaScript SDK, under Node, against a server of its own process."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.support.node import PackagesMissing, install_packages, run_script
+from tests.support.running import RunningServer, running_server
+
+SDK = Path(__file__).parent / "sdk"
+
+TWO_PLAYERS = [
+    "sign in",
+    "sign in again finds the account",
+    "read the account",
+    "connect",
+    "follow each other's status",
+    "see status updates",
+    "create a match",
+    "join the match",
+    "see each other's presence",
+    "exchange text",
+    "exchange bytes",
+    "keep the order of many",
+    "send to one member alone",
+    "refuse a match that is not there",
+    "see who leaves",
+    "refresh the session",
+    "log out",
+    "a logged-out token opens nothing",
+    "the other player plays on",
+]
+TAKEOVER = [
+    "connect and meet",
+    "the older socket is told, then closed",
+    "a follower sees the old leave before the new joins",
+    "the match has lost the older socket",
+    "the newer socket works",
+]
+
+
+@pytest.fixture(scope="session")
+def sdk() -> Path:
+    try:
+        install_packages(SDK)
+    except PackagesMissing as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"npm cannot install nakama-js here: {missing}")
+    return SDK
+
+
+def given(server: RunningServer) -> dict[str, Any]:
+    """What a story is told: where the server is, and two players' identity tokens."""
+    players = {}
+    for name in ("alice", "bob"):
+        token = server.identity_token(name)
+        claims = jwt.decode(token, options={"verify_signature": False})
+        players[name] = {"jwt": token, "sub": claims["sub"]}
+    return {"host": server.host, "port": str(server.port), "server_key": "defaultkey", **players}
+
+
+def tell(story: Path, told: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Run a story. Returns its steps, all of which held, and the tokens it was given by the server."""
+    done = run_script(story, json.dumps(told))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    failed = [f"{line['step']}: {line['error']}" for line in lines if "error" in line]
+    assert (failed, done.returncode) == ([], 0), done.stderr
+    return [line["step"] for line in lines if "step" in line], lines[-1]["secrets"]
+
+
+@pytest.mark.parametrize(("script", "steps"), [("two_players.mjs", TWO_PLAYERS), ("takeover.mjs", TAKEOVER)])
+def test_the_javascript_sdk_plays_the_whole_story(
+    sdk: Path, tmp_path: Path, script: str, steps: list[str]
+) -> None:
+    with running_server(tmp_path) as server:
+        told = given(server)
+        held, secrets = tell(sdk / script, told)
+
+    assert held == steps
+    secrets += [told["alice"]["jwt"], told["bob"]["jwt"]]
+    assert all(len(secret) > 100 for secret in secrets)
+    assert [secret for secret in secrets if secret in server.output] == []
+    assert [event for event in server.events if event["level"] == "error"] == []

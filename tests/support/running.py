@@ -1,0 +1,127 @@
+"""A server of its own process, on ports of the system's choice, as an operator would start it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from server.identity.devissuer import fetch_dev_token
+
+START_LIMIT_S = 30
+STOP_LIMIT_S = 15
+
+
+class RunningServer:
+    """`public` and `ops` are `host:port`; `issuer` is the development issuer's URL; `printed` grows."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.printed: list[str] = []
+        self.public = ""
+        self.ops = ""
+        self.issuer = ""
+        self._readers: list[threading.Thread] = []
+
+    @property
+    def host(self) -> str:
+        return self.public.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.public.rpartition(":")[2])
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far, on both streams."""
+        return "".join(self.printed)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The log so far, line by line."""
+        return [json.loads(line) for line in list(self.printed) if line.startswith("{")]
+
+    def identity_token(self, user: str) -> str:
+        """An identity JWT of the development issuer; the user is made if missing."""
+        return fetch_dev_token(int(self.issuer.split("/")[2].rpartition(":")[2]), user)
+
+    def wait_until_ready(self) -> None:
+        """Read up to the line that tells the bound addresses. Fails with all output if it never comes."""
+        stdout, stderr = self.process.stdout, self.process.stderr
+        assert stdout is not None
+        assert stderr is not None
+        self._read_on(stderr)
+        overdue = threading.Timer(START_LIMIT_S, self.process.kill)
+        overdue.start()
+        try:
+            ready = self._find_ready(stdout)
+        finally:
+            overdue.cancel()
+            self._read_on(stdout)
+        self.public, self.ops = ready["public"], ready["ops"]
+        self.issuer = ready.get("issuer") or ""
+
+    def stop(self) -> int:
+        """End it as an operator does, and give its exit status."""
+        self.process.terminate()
+        try:
+            return self.process.wait(STOP_LIMIT_S)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            for reader in self._readers:
+                reader.join()
+            for stream in (self.process.stdout, self.process.stderr):
+                if stream is not None:
+                    stream.close()
+
+    def _find_ready(self, stdout: IO[str]) -> dict[str, Any]:
+        for line in stdout:
+            self.printed.append(line)
+            if line.startswith("{") and (event := json.loads(line))["event"] == "server_ready":
+                return dict(event)
+        raise AssertionError(f"the server did not become ready:\n{self.output}")
+
+    def _read_on(self, stream: IO[str]) -> None:
+        """Keep reading, so that a full pipe never holds the server up."""
+        reader = threading.Thread(target=self.printed.extend, args=(stream,), daemon=True)
+        reader.start()
+        self._readers.append(reader)
+
+
+@contextlib.contextmanager
+def running_server(
+    folder: Path, *flags: str, environment: dict[str, str] | None = None
+) -> Iterator[RunningServer]:
+    """Start `serve --dev` with all its data under `folder`; at the end, its exit status must be 0."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCKGATE_")}
+    own = {
+        "LOCKGATE_LISTEN__PUBLIC": "127.0.0.1:0",
+        "LOCKGATE_LISTEN__OPS": "127.0.0.1:0",
+        "LOCKGATE_DEV__PORT": "0",
+        "LOCKGATE_LOG__FORMAT": "json",
+    }
+    server = RunningServer(
+        subprocess.Popen(
+            [sys.executable, "-m", "server", "serve", "--dev", *flags],
+            cwd=folder,
+            env={**inherited, **own, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    )
+    try:
+        server.wait_until_ready()
+        yield server
+    except BaseException:
+        # What went wrong first is what the reader needs; how the server then ended is not.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.stop()
+        raise
+    assert server.stop() == 0, server.output
