@@ -16,7 +16,6 @@ import aiohttp
 import boto3
 import jwt
 import pytest
-import structlog
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -25,6 +24,7 @@ from server.config import DevSettings
 from server.identity.devissuer import DevIssuer, DevIssuerError, fetch_dev_token
 from server.ids import RandomIds
 from server.observe import logs
+from tests.support.log_output import log_output
 
 SETTINGS = DevSettings(port=0, pool="local_dev", client_id="game")
 PASSWORD = "correct horse"
@@ -347,10 +347,9 @@ async def test_a_taken_port_is_an_error_and_leaves_nothing_open(issuer: DevIssue
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    out = io.StringIO()
-    logs.configure("debug", "json", out)
-    yield out
-    structlog.reset_defaults()
+    with log_output() as stream:
+        logs.configure("debug", "json", stream)
+        yield stream
 
 
 async def test_no_password_or_token_is_logged(tmp_path: Path, logged: io.StringIO) -> None:

@@ -11,16 +11,13 @@ import pytest
 import structlog
 
 from server.observe import logs
+from tests.support.log_output import log_output
 
 
 @pytest.fixture
 def out() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield io.StringIO()
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with log_output() as stream:
+        yield stream
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
