@@ -17,15 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from server.clock import Clock
+from server.identity.signingkeys import KeyFileError
 from server.ids import Ids
 
 PUBLISHED_KEYS = 3
 TOKEN_TTL_S = 3600
 _PEM_END = "-----END PRIVATE KEY-----\n"
-
-
-class KeyFileError(Exception):
-    """The key file is there and cannot be used; its text names the file and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

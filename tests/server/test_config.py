@@ -1,5 +1,6 @@
 """Settings: where they come from, in which order, and how problems are told."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from server.config import Address, ConfigError, IssuerSettings, Settings, load, parse_address
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("LOCKGATE_")]:
+        monkeypatch.delenv(name)
 
 
 def written(folder: Path, text: str) -> Path:

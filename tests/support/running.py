@@ -93,12 +93,16 @@ class RunningServer:
         self._readers.append(reader)
 
 
+def without_settings() -> dict[str, str]:
+    """This process's environment, less what would configure the server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOCKGATE_")}
+
+
 @contextlib.contextmanager
 def running_server(
     folder: Path, *flags: str, environment: dict[str, str] | None = None
 ) -> Iterator[RunningServer]:
     """Start `serve --dev` with all its data under `folder`; at the end, its exit status must be 0."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCKGATE_")}
     own = {
         "LOCKGATE_LISTEN__PUBLIC": "127.0.0.1:0",
         "LOCKGATE_LISTEN__OPS": "127.0.0.1:0",
@@ -109,7 +113,7 @@ def running_server(
         subprocess.Popen(
             [sys.executable, "-m", "server", "serve", "--dev", *flags],
             cwd=folder,
-            env={**inherited, **own, **(environment or {})},
+            env={**without_settings(), **own, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.identity.devissuer_tokens import KeyFileError, KeyRing, Login, SigningKey, TokenMint
+from server.identity.devissuer_tokens import KeyRing, Login, SigningKey, TokenMint
+from server.identity.signingkeys import KeyFileError
 from server.ids import RandomIds
 from tests.support.clock import ManualClock
 
