@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import ColumnElement, RowMapping, exists, insert, select, update
 from sqlalchemy.dialects.sqlite import Insert
@@ -16,7 +17,6 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.ids import Ids
 from server.storage.engine import READERS, Writer, open_engine, sqlite_path
 from server.storage.tables import accounts, families, identities, metadata
 
@@ -26,6 +26,14 @@ NAME_BYTES = 128
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NIL = str(uuid.UUID(int=0))
+
+
+class Names(Protocol):
+    """Draws what a new account may need beyond its token; `server.ids` does."""
+
+    def uuid4(self) -> str: ...
+    def username(self) -> str: ...
+    def suffix(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +115,8 @@ def is_account_id(text: str) -> bool:
 class Store:
     """The database. You must `open` it before use and `close` it at the end."""
 
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
+    def __init__(self, names: Names) -> None:
+        self._names = names
         self._engines: list[AsyncEngine] = []
 
     async def open(self, url: str) -> None:
@@ -260,15 +268,15 @@ class Store:
         for candidate in (subject, derived_id(issuer, subject)):
             if is_account_id(candidate) and not await _taken(connection, accounts.c.id, candidate):
                 return candidate
-        return self._ids.uuid4()
+        return self._names.uuid4()
 
     async def _free_name(self, connection: AsyncConnection, wanted: str | None) -> str:
-        name = wanted or self._ids.username()
+        name = wanted or self._names.username()
         for _ in range(ATTEMPTS):
             if not await _taken(connection, accounts.c.username, name):
                 return name
-            name = suffixed(wanted, self._ids.suffix()) if wanted else self._ids.username()
-        return self._ids.uuid4()
+            name = suffixed(wanted, self._names.suffix()) if wanted else self._names.username()
+        return self._names.uuid4()
 
 
 def suffixed(name: str, suffix: str) -> str:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import boto3  # type: ignore[import-untyped]  # has none
+import boto3
 import pytest
-from botocore.config import Config  # type: ignore[import-untyped]  # has none
+from botocore.config import Config
 
 from server.config import IdentitySettings, IssuerSettings
 from server.identity.jwks import Jwks

@@ -1,5 +1,7 @@
 """The whole identity gate behind a real listener, with a key source and a clock of the test's own."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from tests.support import issuer
 from tests.support.clock import ManualClock
 
 LIFETIMES = Lifetimes(session_s=7200, refresh_idle_s=14 * 86400, refresh_max_s=90 * 86400)
+AUTHENTICATE = "/v2/account/authenticate/custom"
 SERVER_KEY = {"Authorization": "Basic ZGVmYXVsdGtleTo="}
 IDENTITY = IdentitySettings(issuers=(issuer.SETTINGS,))
 
@@ -128,3 +131,26 @@ async def running_site(gate: Gate, *, allowed_origins: tuple[str, ...] = ("*",))
             yield site
         finally:
             await runner.cleanup()
+
+
+async def raw(site: Site, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send bytes, read to the end."""
+    reader, writer = await asyncio.open_connection(site.host, site.port)
+    writer.write(request)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    await writer.wait_closed()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    return int(first.split(" ")[1]) if first else 0, headers, body
+
+
+async def post(site: Site, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    async with site.client.post(path, data=data, headers=headers) as response:
+        return response.status, await response.json()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

@@ -1,22 +1,21 @@
-"""The key cache against a controlled clock, and its HTTP side against a misbehaving server."""
+"""The key cache against a controlled clock and an issuer that answers as the test wants."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-from aiohttp import web
 
-from server.config import IssuerSettings
 from server.identity.failures import KeysUnavailable
-from server.identity.jwks import MAX_DOCUMENT, MAX_WAITERS, FetchFailed, Jwks, JwksCache, check_url
-from server.identity.keyset import thumbprint
+from server.identity.jwks import MAX_WAITERS, FetchFailed, JwksCache
 from server.ids import RandomIds
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
-from tests.support.issuer import CLIENT, jwk, jwks, rsa_key
+from tests.support.issuer import jwk, jwks, rsa_key
 
 ONE = jwk(rsa_key(), "one")
+
+
 TWO = jwk(rsa_key(number=1), "two")
 
 
@@ -223,210 +222,3 @@ async def test_waiters_are_bounded(bench: Bench) -> None:
         await bench.has("one")
     bench.provider.gate.set()
     assert all(await asyncio.gather(*callers))
-
-
-@pytest.mark.parametrize(
-    ("url", "production", "allowed"),
-    [
-        ("https://keys.example/jwks", True, True),
-        ("http://127.0.0.1:1/jwks", False, True),
-        ("http://[::1]:1/jwks", False, True),
-        ("http://localhost/jwks", False, True),
-        ("http://127.0.0.1:1/jwks", True, False),
-        ("http://keys.example/jwks", False, False),
-        ("http://127.0.0.1.example/jwks", False, False),
-        ("http://127.0.0.1@keys.example/jwks", False, False),
-        ("file:///etc/passwd", False, False),
-        ("https:///jwks", False, False),
-        ("", False, False),
-    ],
-)
-def test_keys_come_over_https_or_from_this_machine(url: str, production: bool, allowed: bool) -> None:
-    if allowed:
-        check_url(url, production=production)
-    else:
-        with pytest.raises(ValueError):
-            check_url(url, production=production)
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Server:
-    """An HTTP server on loopback; paths answer what the test puts there."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, Handler] = {}
-        self.asked: list[str] = []
-
-    async def start(self) -> None:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
-
-    def put(self, path: str, body: bytes, status: int = 200, **headers: str) -> None:
-        async def page(_request: web.Request) -> web.StreamResponse:
-            return web.Response(body=body, status=status, headers=headers)
-
-        self.pages[path] = page
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request.path)
-        if request.path not in self.pages:
-            return web.Response(status=404)
-        return await self.pages[request.path](request)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    server = Server()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-async def fetched(issuer: str, jwks_url: str = "", *, production: bool = False, kid: str = "one") -> bool:
-    """Whether the key is found through a fresh cache over HTTP."""
-    settings = IssuerSettings(issuer=issuer, jwks_url=jwks_url, client_ids=(CLIENT,))
-    keys = Jwks(
-        [settings], production=production, clock=ManualClock(), ids=MiddleIds("x"), tasks=TaskOwner("jwks")
-    )
-    await keys.start()
-    try:
-        return await keys.key(issuer, kid) is not None
-    finally:
-        await keys.close()
-
-
-async def test_a_key_set_is_fetched_from_the_configured_url(server: Server) -> None:
-    server.put("/keys", jwks(ONE))
-
-    assert await fetched("https://issuer.example", f"{server.url}/keys")
-    assert server.asked == ["/keys"]
-
-
-@pytest.mark.parametrize("slash", ["", "/"])
-async def test_an_empty_url_is_discovered(server: Server, slash: str) -> None:
-    issuer = f"{server.url}/pool{slash}"
-    configuration = f'{{"issuer":"{issuer}","jwks_uri":"{server.url}/keys"}}'.encode()
-    server.put("/pool/.well-known/openid-configuration", configuration)
-    server.put("/keys", jwks(ONE))
-
-    assert await fetched(issuer)
-    assert server.asked == ["/pool/.well-known/openid-configuration", "/keys"]
-
-
-async def test_without_a_discovery_document_the_keys_are_in_their_usual_place(server: Server) -> None:
-    server.put("/pool/.well-known/jwks.json", jwks(ONE))
-
-    assert await fetched(f"{server.url}/pool")
-
-
-@pytest.mark.parametrize(
-    "configuration",
-    [
-        '{"issuer":"URL/other","jwks_uri":"URL/keys"}',
-        '{"issuer":"URL/pool/","jwks_uri":"URL/keys"}',
-        '{"jwks_uri":"URL/keys"}',
-        '{"issuer":"URL/pool"}',
-        '{"issuer":"URL/pool","jwks_uri":7}',
-        '{"issuer":"URL/pool","jwks_uri":"http://keys.example/keys"}',
-        '{"issuer":"URL/pool","jwks_uri":"file:///etc/passwd"}',
-        '{"issuer":"URL/pool","issuer":"URL/pool","jwks_uri":"URL/keys"}',
-        "[]",
-        "",
-    ],
-)
-async def test_a_discovery_document_that_is_not_the_issuers_is_not_followed(
-    server: Server, configuration: str
-) -> None:
-    server.put("/pool/.well-known/openid-configuration", configuration.replace("URL", server.url).encode())
-    server.put("/keys", jwks(ONE))
-
-    with pytest.raises(KeysUnavailable):
-        await fetched(f"{server.url}/pool")
-    assert "/keys" not in server.asked
-
-
-async def test_a_redirect_is_not_followed(server: Server) -> None:
-    server.put("/keys", b"", 302, Location="/elsewhere")
-    server.put("/elsewhere", jwks(ONE))
-
-    with pytest.raises(KeysUnavailable):
-        await fetched("https://issuer.example", f"{server.url}/keys")
-    assert server.asked == ["/keys"]
-
-
-@pytest.mark.parametrize("status", [204, 401, 404, 500, 503])
-async def test_no_other_status_is_a_key_set(server: Server, status: int) -> None:
-    server.put("/keys", b"" if status == 204 else jwks(ONE), status)
-
-    with pytest.raises(KeysUnavailable):
-        await fetched("https://issuer.example", f"{server.url}/keys")
-
-
-async def test_a_document_is_read_up_to_its_limit(server: Server) -> None:
-    document = jwks(ONE)
-    server.put("/fits", document + b" " * (MAX_DOCUMENT - len(document)))
-    server.put("/over", document + b" " * (MAX_DOCUMENT - len(document) + 1))
-
-    assert await fetched("https://issuer.example", f"{server.url}/fits")
-    with pytest.raises(KeysUnavailable):
-        await fetched("https://issuer.example", f"{server.url}/over")
-
-
-async def test_an_endless_document_is_cut_off(server: Server) -> None:
-    written = 0
-
-    async def endless(request: web.Request) -> web.StreamResponse:
-        nonlocal written
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while written < 50_000_000:
-            await response.write(b" " * 65_536)
-            written += 65_536
-        return response
-
-    server.pages["/keys"] = endless
-    with pytest.raises(KeysUnavailable):
-        await fetched("https://issuer.example", f"{server.url}/keys")
-    assert written < 50_000_000
-
-
-async def test_a_server_that_is_gone_is_an_outage(server: Server) -> None:
-    url = f"{server.url}/keys"
-    await server.stop()
-
-    with pytest.raises(KeysUnavailable):
-        await fetched("https://issuer.example", url)
-
-
-async def test_a_fetch_has_its_own_time_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(_request: web.Request) -> web.StreamResponse:
-        await asyncio.Event().wait()
-        raise AssertionError("waits for ever")
-
-    monkeypatch.setattr("server.identity.jwks.FETCH_TIMEOUT_S", 0.01)
-    server.pages["/keys"] = never
-    with pytest.raises(KeysUnavailable):
-        await fetched("https://issuer.example", f"{server.url}/keys")
-
-
-async def test_a_public_test_key_is_denied_in_production_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = frozenset({thumbprint(rsa_key().public_key())})
-    monkeypatch.setattr("server.identity.jwks.PUBLIC_TEST_KEYS", mine)
-    settings = IssuerSettings(issuer="https://i.example", jwks_url="https://k.example", client_ids=(CLIENT,))
-
-    async def document(_self: object, _session: object) -> bytes:
-        return jwks(ONE)
-
-    monkeypatch.setattr("server.identity.jwks.Source.fetch", document)
-    assert await fetched(settings.issuer, settings.jwks_url)
-    with pytest.raises(KeysUnavailable):
-        await fetched(settings.issuer, settings.jwks_url, production=True)

@@ -1,0 +1,18 @@
+"""Failures say what may be told, and nothing else."""
+
+import pytest
+
+from server.identity.failures import Denied, KeysUnavailable, NotFound, RequestInvalid, Unauthenticated
+
+
+@pytest.mark.parametrize("kind", [RequestInvalid, Unauthenticated, NotFound])
+def test_a_failure_is_caught_as_a_denial_with_its_text(kind: type[Denied]) -> None:
+    with pytest.raises(Denied) as denied:
+        raise kind("Told outside.")
+
+    assert denied.value.message == str(denied.value) == "Told outside."
+
+
+def test_missing_keys_say_when_to_come_back() -> None:
+    assert KeysUnavailable().retry_after_s == 1
+    assert KeysUnavailable(60).retry_after_s == 60

@@ -1,0 +1,62 @@
+"""What the schema itself guarantees, whoever writes."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Insert, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from server.storage.engine import open_engine
+from server.storage.tables import accounts, families, identities, metadata
+
+ALICE = insert(accounts).values(id="1", username="alice", create_time=1, update_time=1)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(tmp_path / "test.db", begin="BEGIN IMMEDIATE", pool_size=1)
+    for _ in range(2):  # a second start finds the tables there
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+    async with engine.begin() as connection:
+        await connection.execute(ALICE)
+        await connection.execute(
+            insert(identities).values(issuer="i", subject="s", account_id="1", create_time=1)
+        )
+    yield engine
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        ALICE,
+        insert(accounts).values(id="2", username="alice", create_time=1, update_time=1),
+        insert(identities).values(issuer="i", subject="s", account_id="1", create_time=2),
+        insert(identities).values(issuer="i", subject="t", account_id="unknown", create_time=1),
+        insert(families).values(
+            id="f",
+            account_id="unknown",
+            claim_vars="{}",
+            created_at=1,
+            last_used_at=1,
+            session_exp=1,
+            absolute_exp=1,
+        ),
+    ],
+)
+async def test_an_id_a_name_and_an_identity_are_unique_and_belong_to_an_account(
+    engine: AsyncEngine, statement: Insert
+) -> None:
+    with pytest.raises(IntegrityError):
+        async with engine.begin() as connection:
+            await connection.execute(statement)
+
+
+async def test_the_same_subject_of_another_issuer_is_another_row(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(identities).values(issuer="j", subject="s", account_id="1", create_time=1)
+        )

@@ -1,0 +1,52 @@
+"""Each failure has its status, its code and its text."""
+
+import json
+
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from server.identity.failures import KeysUnavailable, NotFound, RequestInvalid, Unauthenticated
+from server.web.errors import STATUS, Code, Failure, answer, failed
+
+
+def body(response: web.StreamResponse) -> object:
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    return json.loads(response.body)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "message"),
+    [
+        (RequestInvalid("x"), 400, 3, "x"),
+        (Unauthenticated("x"), 401, 16, "x"),
+        (NotFound("x"), 404, 5, "x"),
+        (KeysUnavailable(), 503, 14, "Identity provider unavailable"),
+        (Failure(Code.PERMISSION_DENIED, "x"), 403, 7, "x"),
+        (web.HTTPNotFound(), 403, 7, "Forbidden"),
+        (web.HTTPMethodNotAllowed("GET", ["POST"]), 403, 7, "Forbidden"),
+        (web.HTTPRequestEntityTooLarge(1, 2), 400, 3, "http: request body too large"),
+        (web.HTTPBadRequest(text="marker"), 400, 3, "Bad Request"),
+        (RuntimeError("marker"), 500, 13, "Internal Server Error"),
+        (KeyError("marker"), 500, 13, "Internal Server Error"),
+    ],
+)
+def test_a_failure_is_answered(error: Exception, status: int, code: int, message: str) -> None:
+    with capture_logs() as logs:
+        response = answer(error)
+
+    assert response.status == status
+    assert body(response) == {"code": code, "message": message}
+    assert len(logs) == (1 if status == 500 else 0)
+
+
+def test_only_a_missing_proof_asks_for_one() -> None:
+    asked = {code: failed(code, "why").headers.get("WWW-Authenticate") for code in STATUS}
+
+    assert asked.pop(Code.UNAUTHENTICATED) == "why"
+    assert set(asked.values()) == {None}
+
+
+def test_unavailable_keys_say_when_to_come_back() -> None:
+    assert answer(KeysUnavailable(9)).headers["Retry-After"] == "9"

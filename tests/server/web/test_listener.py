@@ -1,0 +1,53 @@
+"""Bytes that are not HTTP."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.site import AUTHENTICATE, SERVER_KEY, Site, raw
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"marker\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nmarker\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nmar ker: 1\r\n\r\n",
+        b"GET /?token=marker\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /?token=" + b"marker" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"marker" * 3000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: marker\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nmarker",
+        b"\x16\x03\x01marker\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused_without_being_quoted(
+    site: Site, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, headers, body = await raw(site, request_bytes)
+
+    assert (status, json.loads(body)) == (400, {"code": 3, "message": "Bad Request"})
+    assert "marker" not in str(headers)
+    assert "marker" not in caplog.text
+
+
+async def test_a_client_that_goes_away_mid_request_leaves_no_trace_in_the_log(site: Site) -> None:
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection(site.host, site.port)
+        head = f"POST {AUTHENTICATE} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
+        writer.write(f"{head}Authorization: {SERVER_KEY['Authorization']}\r\n\r\n{{".encode())
+        await writer.drain()
+        async with site.client.get("/healthcheck") as response:
+            assert response.status == 200
+        writer.transport.abort()
+        async with (
+            aiohttp.ClientSession() as other,
+            other.get(f"http://{site.host}:{site.port}/") as response,
+        ):
+            assert response.status == 200
+
+    assert [entry for entry in logs if entry["log_level"] == "error"] == []
