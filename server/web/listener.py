@@ -3,14 +3,26 @@
 Such a page is the answer to bytes that are not HTTP, before there is a request that a middleware could see.
 """
 
+from typing import Any
+
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from server.web.errors import Code, failed
 
+_PEER_FAULTS = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
+
 
 class _Protocol(RequestHandler):
     __slots__ = ()
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """A body that breaks off or does not decode, met when it is drained, is no error of ours."""
+        if isinstance(kw.get("exc_info"), _PEER_FAULTS):
+            self.logger.debug("request body not read")
+        else:
+            super().log_exception(*args, **kw)
 
     def handle_error(
         self,

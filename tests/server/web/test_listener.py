@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 
 import aiohttp
 import pytest
@@ -51,3 +52,26 @@ async def test_a_client_that_goes_away_mid_request_leaves_no_trace_in_the_log(si
             assert response.status == 200
 
     assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\nmarker-text!",
+        b"Content-Encoding: deflate\r\nContent-Length: 12\r\n\r\nmarker-text!",
+        b"Transfer-Encoding: chunked\r\n\r\nmarker\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nmarker",
+    ],
+)
+@pytest.mark.parametrize("path", [AUTHENTICATE, "/no/such/path", "/"])
+@pytest.mark.parametrize("key", [b"Authorization: Basic ZGVmYXVsdGtleTo=\r\n", b""])
+async def test_a_body_that_does_not_decode_is_the_peers_fault_and_not_logged(
+    site: Site, caplog: pytest.LogCaptureFixture, rest: bytes, path: str, key: bytes
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+
+    status, _, body = await raw(site, head + key + rest)
+
+    assert 400 <= status < 500
+    assert b"marker" not in body
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
