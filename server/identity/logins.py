@@ -56,8 +56,7 @@ class Logins:
         family = await self._store.family(claims.family_id)
         if family is None or family.account_id != claims.user_id:
             raise Unauthenticated(INVALID_REFRESH)
-        carried = {name: value for name, value in claims.vars.items() if name not in family.claim_vars}
-        session_vars = self._vars.merged(client_vars or carried, family.claim_vars)
+        session_vars = self._vars.merged(client_vars or claims.vars, family.claim_vars)
         now = int(self._clock.wall())
         session_exp = self._tokens.session_exp(now, family.absolute_exp)
         if not await self._store.use_family(family.id, now=now, session_exp=session_exp):

@@ -66,6 +66,20 @@ async def test_a_write_that_fails_takes_no_other_with_it(engine: AsyncEngine) ->
     assert await count(engine) == 3
 
 
+async def test_a_write_that_fails_half_way_leaves_nothing_of_itself(engine: AsyncEngine) -> None:
+    writer = Writer(engine)
+
+    async def half(connection: AsyncConnection) -> int:
+        await add(1)(connection)
+        raise ValueError("half way")
+
+    results = await asyncio.gather(writer.run(half), writer.run(add(2)), return_exceptions=True)
+
+    assert isinstance(results[0], ValueError)
+    assert results[1] == 2
+    assert await count(engine) == 1
+
+
 async def test_a_commit_that_fails_is_told_to_every_writer(engine: AsyncEngine) -> None:
     writer = Writer(engine)
 
