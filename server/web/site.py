@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.clock import Clock
@@ -76,6 +76,9 @@ class PlayerRoute:
     call: PlayerCall
 
 
+UNLISTED = "/{path:.*}"
+
+
 async def _root(_deps: SiteDeps, _request: web.Request) -> web.StreamResponse:
     return web.Response()
 
@@ -118,7 +121,8 @@ def build_site(deps: SiteDeps, routes: tuple[Route | PlayerRoute, ...] = ROUTES)
     cors = Cors(deps.allowed_origins)
     app = web.Application(middlewares=[_observed(deps), _answered(cors)], client_max_size=MAX_BODY + 1)
     for route in routes:
-        app.router.add_route(route.method, route.path, _guarded(route, deps))
+        app.router.add_route(route.method, route.path, _guarded(route, deps), expect_handler=_expect)
+    app.router.add_route("*", UNLISTED, _unlisted, expect_handler=_expect)
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.popall("Server", None)
@@ -129,6 +133,20 @@ def build_site(deps: SiteDeps, routes: tuple[Route | PlayerRoute, ...] = ROUTES)
 
     app.on_response_prepare.append(complete)
     return app
+
+
+async def _unlisted(_request: web.Request) -> web.StreamResponse:
+    return forbidden()
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """RFC 9110 section 10.1.1. Ours, because aiohttp's refusal quotes the peer."""
+    if request.headers["Expect"].lower() != "100-continue":
+        return web.Response(status=417)
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+    return None
 
 
 def _guarded(route: Route | PlayerRoute, deps: SiteDeps) -> Handler:
@@ -169,18 +187,23 @@ def _observed(deps: SiteDeps) -> Middleware:
         began = deps.clock.monotonic()
         with structlog.contextvars.bound_contextvars(trace_id=deps.ids.uuid4()):
             response = await handler(request)
-            resource = request.match_info.route.resource
+            listed = _listed(request)
             log.debug(
                 "http_request",
                 # The table's path, not the caller's: theirs is unbounded and may hold anything.
-                method=request.method if resource is not None else None,
-                path=None if resource is None else resource.canonical,
+                method=request.method if listed else None,
+                path=listed,
                 status=response.status,
                 duration_s=round(deps.clock.monotonic() - began, 6),
             )
         return response
 
     return observe
+
+
+def _listed(request: web.Request) -> str | None:
+    resource = request.match_info.route.resource
+    return None if resource is None or request.match_info.handler is _unlisted else resource.canonical
 
 
 def _answered(cors: Cors) -> Middleware:

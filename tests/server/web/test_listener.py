@@ -54,6 +54,34 @@ async def test_a_client_that_goes_away_mid_request_leaves_no_trace_in_the_log(si
     assert [entry for entry in logs if entry["log_level"] == "error"] == []
 
 
+@pytest.mark.parametrize("path", ["/", "/no/such/path", AUTHENTICATE])
+async def test_an_expectation_that_we_do_not_know_is_refused_without_being_quoted(
+    site: Site, path: str
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
+
+    status, headers, body = await raw(site, f"{head}Expect: marker\r\n\r\n".encode())
+
+    assert (status, body) == (417, b"")
+    assert "marker" not in str(headers)
+
+
+async def test_a_body_is_asked_for_where_the_peer_waits_for_that(site: Site) -> None:
+    head = f"POST {AUTHENTICATE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n"
+    head += f"Authorization: {SERVER_KEY['Authorization']}\r\nExpect: 100-continue\r\n\r\n"
+    reader, writer = await asyncio.open_connection(site.host, site.port)
+    writer.write(head.encode())
+    asked = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"{}")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+    assert asked == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Custom ID is required." in answer
+
+
 @pytest.mark.parametrize(
     "rest",
     [
