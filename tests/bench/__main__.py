@@ -31,6 +31,8 @@ from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, rese
 from tests.bench.process import ServerProcess
 
 NODE_FOLDER = Path(__file__).parent / "contenders" / "node"
+Scenario = Callable[[ServerProcess, int], Awaitable[float]]
+"""(server, its port) -> the figure."""
 IDLE = 5000
 CONNECTS = 2000
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
@@ -122,9 +124,8 @@ class Bench:
         rooms = [clients[start : start + size] for start in range(0, len(clients), size)]
         matches = []
         for number, room in enumerate(rooms):
-            for client in room:
-                match_id, _ = await self._join(client, f"room-{number}")
-            matches.append(match_id)
+            joined = [await self._join(client, f"room-{number}") for client in room]
+            matches.append(joined[0][0])
         await quiet(clients)
 
         def message(room: int) -> object:
@@ -211,8 +212,8 @@ def node_command() -> list[str] | None:
     return [node, str(NODE_FOLDER / "server.mjs")]
 
 
-def scenarios(bench: Bench) -> dict[str, Callable[[ServerProcess, int], Awaitable[float]]]:
-    def rooms(size: int, senders: int) -> Callable[[ServerProcess, int], Awaitable[float]]:
+def scenarios(bench: Bench) -> dict[str, Scenario]:
+    def rooms(size: int, senders: int) -> Scenario:
         return lambda server, port: bench.fan_out(server, port, size, senders)
 
     return {
@@ -255,18 +256,16 @@ async def main(options: argparse.Namespace) -> None:
                     value = await bench.run(contender, run)
                     results.setdefault(scenario, {}).setdefault(contender.name, []).append(value)
                     say(f"round {turn + 1}  {scenario:42} {contender.name:12} {value:10.2f}")
-    say(
-        f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}; server on core {cores[-1]}"
-    )
+    say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
+    say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     say(table(results, names))
 
 
 def cpu_model() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU unknown"
-    )
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "CPU unknown")
 
 
 def say(text: str) -> None:

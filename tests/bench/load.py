@@ -95,9 +95,10 @@ async def connect(port: int, tokens: Sequence[str], at_once: int = 50) -> list[C
 
 async def quiet(clients: Sequence[Client]) -> None:
     """Wait until nothing has arrived for a while."""
-    before = -1
-    while before != (before := sum(client.received for client in clients)):
+    before, now = -1, 0
+    while before != now:
         await asyncio.sleep(QUIET_S)
+        before, now = now, sum(client.received for client in clients)
 
 
 def reset(clients: Sequence[Client]) -> None:

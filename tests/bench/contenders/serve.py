@@ -1,7 +1,7 @@
 """The same work on websockets' own asyncio server: verify a token, answer pings, relay match data.
 
-As its documentation shows it: one handler per connection, `broadcast()` to a room; uvloop, no compression, and
-orjson, so that only the engines differ.
+As its documentation shows it: one handler per connection, `broadcast()` to a room; uvloop, no compression,
+and orjson, so that only the engines differ.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ def relay(connection: ServerConnection, sent: dict[str, Any]) -> None:
         to = [member for member, presence in members.items() if presence["session_id"] in named]
     else:
         to = [member for member in members if member is not connection]
-    broadcast(to, orjson.dumps({"match_data": data}), text=True)  # type: ignore[call-arg]
+    broadcast(to, orjson.dumps({"match_data": data}), text=True)
 
 
 async def main() -> None:
