@@ -34,7 +34,7 @@ from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
 from server.web.listener import SiteRunner
 from server.web.ops import OpsDeps, build_ops
-from server.web.site import SiteDeps, build_site
+from server.web.site import ROUTES, PlayerRoute, Route, SiteDeps, build_site
 from server.web.upgrade import Upgrade
 from server.world import World
 
@@ -42,6 +42,8 @@ log = structlog.get_logger("lockgate.app")
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: a match that ends sends all its players back at once."""
+SOCKET_ROUTES = tuple(route for route in ROUTES if route.path == "/ws")
+"""What a separate listener for sockets serves."""
 
 
 async def serve(settings: Settings, *, dev: bool = False) -> None:
@@ -97,6 +99,8 @@ class Server:
         log.info("server_starting", version=__version__, node=settings.name, dev=self._dev)
         for name in settings.default_keys:
             log.warning("default_key_in_use", setting=name)
+        for name in settings.without_effect:
+            log.warning("setting_without_effect", setting=name)
         keys = SigningKeys.load_or_create(self._key_file(), self._ids)
         await self._store.open(settings.storage.url)
         identity = await self._identity()
@@ -118,24 +122,26 @@ class Server:
         self._upgrade = Upgrade(
             tokens.check_session, self._registry, self._keepalive, settings.socket, self._clock, self._ids
         )
-        site = build_site(
-            SiteDeps(
-                bridge=bridge,
-                logins=logins,
-                tokens=tokens,
-                store=self._store,
-                clock=self._clock,
-                ids=self._ids,
-                server_key=settings.socket.server_key.get_secret_value(),
-                upgrade=self._upgrade,
-                end_sessions=lambda families: self._registry.end_families(families, CloseReason.LOGGED_OUT),
-                is_online=world.statuses.is_online,
-                allowed_origins=settings.listen.allowed_origins,
-            )
+        deps = SiteDeps(
+            bridge=bridge,
+            logins=logins,
+            tokens=tokens,
+            store=self._store,
+            clock=self._clock,
+            ids=self._ids,
+            server_key=settings.socket.server_key.get_secret_value(),
+            upgrade=self._upgrade,
+            end_sessions=lambda families: self._registry.end_families(families, CloseReason.LOGGED_OUT),
+            is_online=world.statuses.is_online,
+            allowed_origins=settings.listen.allowed_origins,
         )
         sources = self._sources(world, performer, router)
         ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
-        public_address = await self._listen(site, settings.listen.public)
+        public_address = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
+        if settings.listen.websocket:
+            socket_address = await self._listen(build_site(deps, SOCKET_ROUTES), settings.listen.websocket)
+        else:
+            socket_address = public_address
         ops_address = await self._listen(ops, settings.listen.ops)
         self._tick()
         # What exists now stays for good: full collections need not walk it again.
@@ -145,11 +151,12 @@ class Server:
         log.info(
             "server_ready",
             public=public_address,
+            websocket=socket_address,
             ops=ops_address,
             issuer=None if self._issuer is None else self._issuer.issuer,
         )
         if self._issuer is not None:
-            sys.stderr.write(_hints(public_address, settings))
+            sys.stderr.write(_hints(public_address, socket_address, settings))
 
     async def drain(self, now: asyncio.Event) -> None:
         """Take no one in any more, tell every player, and wait until they are gone or `now` is set."""
@@ -228,6 +235,11 @@ class Server:
         self._registry.serve(performer)
         return performer, router
 
+    def _public_routes(self) -> tuple[Route | PlayerRoute, ...]:
+        if not self._settings.listen.websocket:
+            return ROUTES
+        return tuple(route for route in ROUTES if route not in SOCKET_ROUTES)
+
     async def _listen(self, application: web.Application, address: str) -> str:
         runner = SiteRunner(application)
         await runner.setup()
@@ -287,8 +299,8 @@ def _lifetimes(settings: Settings) -> Lifetimes:
 def _refuse_unsafe_dev(settings: Settings) -> None:
     problems = [
         f"--dev refuses a listener that is not loopback: listen.{name}"
-        for name in ("public", "ops")
-        if not parse_address(getattr(settings.listen, name)).is_loopback
+        for name in ("public", "websocket", "ops")
+        if (address := getattr(settings.listen, name)) and not parse_address(address).is_loopback
     ]
     if settings.production:
         problems.append("--dev and production = true exclude each other")
@@ -296,11 +308,11 @@ def _refuse_unsafe_dev(settings: Settings) -> None:
         raise ConfigError(problems)
 
 
-def _hints(public: str, settings: Settings) -> str:
-    default_key = "socket.server_key" not in settings.default_keys
-    key = "$LOCKGATE_SOCKET__SERVER_KEY" if default_key else "defaultkey"
+def _hints(public: str, sockets: str, settings: Settings) -> str:
+    has_own_key = "socket.server_key" not in settings.default_keys
+    key = "$LOCKGATE_SOCKET__SERVER_KEY" if has_own_key else "defaultkey"
     return f"""
-Lockgate is ready on http://{public} (sockets: ws://{public}/ws). Try, in another terminal:
+Lockgate is ready on http://{public} (sockets: ws://{sockets}/ws). Try, in another terminal:
 
   sign in:  curl -s -u "{key}:" -d "{{\\"id\\":\\"$(.venv/bin/lockgate token --user alice)\\"}}" \\
               http://{public}/v2/account/authenticate/custom

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -68,15 +69,27 @@ def parse_address(text: str) -> Address:
 class ListenSettings(Section):
     public: str = "127.0.0.1:7350"
     """HTTP API and `/ws`."""
+    websocket: str = ""
+    """A separate address for `/ws`, for a load balancer of its own; empty: on public."""
     ops: str = "127.0.0.1:7351"
     """Health and metrics; never a public address."""
     allowed_origins: tuple[str, ...] = ("*",)
     """Origins whose pages may call; `*` is any, without credentials."""
+    trusted_proxies: tuple[str, ...] = ()
+    """CIDR blocks whose `X-Forwarded-For` is believed."""
 
-    @field_validator("public", "ops")
+    @field_validator("public", "websocket", "ops")
     @classmethod
-    def _is_address(cls, value: str) -> str:
-        parse_address(value)
+    def _is_address(cls, value: str, info: ValidationInfo) -> str:
+        if value or info.field_name != "websocket":
+            parse_address(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
         return value
 
 
@@ -110,6 +123,8 @@ class IdentitySettings(Section):
     issuers: tuple[IssuerSettings, ...] = ()
     allow_client_username: bool = False
     """Let a client choose its name at account creation by the `username` query parameter."""
+    logins_per_minute_per_address: Annotated[int, Field(ge=0)] = 30
+    logins_per_minute_per_subject: Annotated[int, Field(ge=0)] = 10
 
     @model_validator(mode="after")
     def _issuers_differ(self) -> Self:
@@ -128,6 +143,8 @@ class SessionSettings(Section):
     """Life of a refresh token that is not used."""
     refresh_max_s: Count = 7_776_000
     """Life of a login, however often it is refreshed."""
+    refresh_grace_s: Annotated[int, Field(ge=0, le=60)] = 30
+    """How long the previous refresh token still gets the same answer."""
     single_socket: bool = True
     """One socket per player: a newer one takes over from the older."""
 
@@ -158,8 +175,31 @@ class SocketSettings(Section):
         return self
 
 
+class AdmissionSettings(Section):
+    """How many sockets are let in; 0: no limit."""
+
+    sockets_total: Annotated[int, Field(ge=0)] = 20_000
+    sockets_per_address: Annotated[int, Field(ge=0)] = 200
+    handshakes_per_s: Annotated[int, Field(ge=0)] = 1_000
+
+
+class MatchmakerSettings(Section):
+    interval_s: Count = 15
+    max_tickets: Count = 3
+    max_intervals: Count = 2
+
+
 class RuntimeSettings(Section):
     http_key: SecretStr = SecretStr(DEFAULT_HTTP_KEY)
+    modules: tuple[str, ...] = ()
+    """Game code: importable modules, or paths."""
+
+    @field_validator("modules")
+    @classmethod
+    def _none_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:
+            raise ValueError("game modules are not offered yet")
+        return value
 
 
 class StorageSettings(Section):
@@ -202,7 +242,9 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     session: SessionSettings = SessionSettings()
     socket: SocketSettings = SocketSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    matchmaker: MatchmakerSettings = MatchmakerSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
     dev: DevSettings = DevSettings()
@@ -222,6 +264,25 @@ class Settings(BaseSettings):
         if self.runtime.http_key.get_secret_value() == DEFAULT_HTTP_KEY:
             found.append("runtime.http_key")
         return found
+
+    @property
+    def without_effect(self) -> list[str]:
+        """Keys that were set although what they steer is not offered yet."""
+        found = []
+        for section, names in WITHOUT_EFFECT.items():
+            chosen = getattr(self, section).model_fields_set if section in self.model_fields_set else ()
+            found += [f"{section}.{name}" for name in names if name in chosen]
+        return found
+
+
+WITHOUT_EFFECT = {
+    "listen": ("trusted_proxies",),
+    "identity": ("logins_per_minute_per_address", "logins_per_minute_per_subject"),
+    "session": ("refresh_grace_s",),
+    "admission": tuple(AdmissionSettings.model_fields),
+    "matchmaker": tuple(MatchmakerSettings.model_fields),
+}
+"""Settings of announced features, accepted so that one file serves this release and the next."""
 
 
 class ConfigError(Exception):

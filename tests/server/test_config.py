@@ -135,3 +135,88 @@ def test_the_development_pool_is_a_part_of_a_url(pool: str) -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         Settings().name = "other"
+
+
+EVERYTHING = """
+name = "node1"
+production = false
+[listen]
+public = "127.0.0.1:7350"
+websocket = ""
+ops = "127.0.0.1:7351"
+trusted_proxies = ["10.0.0.0/8"]
+allowed_origins = ["*"]
+[identity]
+logins_per_minute_per_address = 30
+logins_per_minute_per_subject = 10
+[[identity.issuers]]
+issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_EXAMPLE"
+jwks_url = ""
+client_ids = ["1example23456789"]
+audiences = []
+token_use = "access"
+algorithms = ["RS256"]
+[session]
+key_file = ""
+token_ttl_s = 7200
+refresh_idle_s = 1_209_600
+refresh_max_s = 7_776_000
+refresh_grace_s = 30
+single_socket = true
+[socket]
+server_key = "defaultkey"
+max_message_bytes = 4096
+ping_interval_s = 15
+pong_timeout_s = 25
+outgoing_limit_bytes = 1_048_576
+[admission]
+sockets_total = 20_000
+sockets_per_address = 200
+handshakes_per_s = 1_000
+[runtime]
+http_key = "defaulthttpkey"
+modules = []
+[matchmaker]
+interval_s = 15
+max_tickets = 3
+max_intervals = 2
+[storage]
+url = "sqlite:///data/lockgate.db"
+[log]
+level = "info"
+format = "auto"
+"""
+
+
+def test_every_promised_key_is_known_and_those_without_effect_are_named(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, EVERYTHING))
+
+    assert settings.without_effect == [
+        "listen.trusted_proxies",
+        "identity.logins_per_minute_per_address",
+        "identity.logins_per_minute_per_subject",
+        "session.refresh_grace_s",
+        "admission.sockets_total",
+        "admission.sockets_per_address",
+        "admission.handshakes_per_s",
+        "matchmaker.interval_s",
+        "matchmaker.max_tickets",
+        "matchmaker.max_intervals",
+    ]
+
+
+def test_a_default_is_not_reported_as_without_effect() -> None:
+    assert load().without_effect == []
+
+
+def test_game_modules_are_refused_rather_than_ignored(tmp_path: Path) -> None:
+    path = written(tmp_path, '[runtime]\nmodules = ["arena"]\n')
+
+    assert problems(path) == ["runtime.modules: Value error, game modules are not offered yet"]
+
+
+@pytest.mark.parametrize("value", ["10.0.0.1/8", "everywhere"])
+def test_a_trusted_proxy_is_a_network(tmp_path: Path, value: str) -> None:
+    path = written(tmp_path, f'[listen]\ntrusted_proxies = ["{value}"]\n')
+
+    assert problems(path)[0].startswith("listen.trusted_proxies:")
