@@ -11,6 +11,7 @@ import pytest
 from tests.support.node import PackagesMissing, install_packages, run_script
 from tests.support.running import RunningServer, running_server
 
+SERVER_KEY = "a-key-of-this-test-alone"
 SDK = Path(__file__).parent / "sdk"
 
 TWO_PLAYERS = [
@@ -61,7 +62,7 @@ def given(server: RunningServer) -> dict[str, Any]:
         token = server.identity_token(name)
         claims = jwt.decode(token, options={"verify_signature": False})
         players[name] = {"jwt": token, "sub": claims["sub"]}
-    return {"host": server.host, "port": str(server.port), "server_key": "defaultkey", **players}
+    return {"host": server.host, "port": str(server.port), "server_key": SERVER_KEY, **players}
 
 
 def tell(story: Path, told: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -77,12 +78,12 @@ def tell(story: Path, told: dict[str, Any]) -> tuple[list[str], list[str]]:
 def test_the_javascript_sdk_plays_the_whole_story(
     sdk: Path, tmp_path: Path, script: str, steps: list[str]
 ) -> None:
-    with running_server(tmp_path) as server:
+    with running_server(tmp_path, environment={"LOCKGATE_SOCKET__SERVER_KEY": SERVER_KEY}) as server:
         told = given(server)
         held, secrets = tell(sdk / script, told)
 
     assert held == steps
-    secrets += [told["alice"]["jwt"], told["bob"]["jwt"]]
     assert all(len(secret) > 100 for secret in secrets)
+    secrets += [told["alice"]["jwt"], told["bob"]["jwt"], SERVER_KEY, "token=", "status="]
     assert [secret for secret in secrets if secret in server.output] == []
     assert [event for event in server.events if event["level"] == "error"] == []
