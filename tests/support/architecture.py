@@ -80,8 +80,9 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def sources(root: Path, *packages: str) -> list[Source]:
-    """The Python files of the named top-level packages, sorted by path."""
-    return [Source(root, path) for name in packages for path in sorted((root / name).rglob("*.py"))]
+    """The Python files of the named top-level packages, sorted by path; npm's packages may bring some too."""
+    paths = [path for name in packages for path in sorted((root / name).rglob("*.py"))]
+    return [Source(root, path) for path in paths if "node_modules" not in path.parts]
 
 
 def row_of(module: str, table: dict[str, Row]) -> Row | None:
