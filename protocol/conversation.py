@@ -1,10 +1,13 @@
-"""What a connection says beside the rules: heartbeats.
+"""What a connection says beside the rules: heartbeats, and which reply belongs to which request.
 
 Clients ping about every ten seconds, so an idle player's messages are all of this kind: they are answered
 from bytes, without decoding.
 """
 
 import re
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 _PING = re.compile(rb'\{(?:"cid":"([0-9A-Za-z_.-]*)",)?"ping":\{\}(?:,"cid":"([0-9A-Za-z_.-]*)")?\}')
 
@@ -19,8 +22,38 @@ def heartbeat(payload: bytes) -> bytes | None:
     if found is None:
         return None
     before, behind = found.groups()
-    if before and behind is not None:
+    if before is not None and behind is not None:
         return None
     if cid := before or behind:
         return b'{"cid":"%b","pong":{}}' % cid
     return b'{"pong":{}}'
+
+
+class Requests(Generic[T]):
+    """A client's requests that await their reply: what is kept for each comes back with its cid.
+
+    At most `limit` are pending; beyond that the oldest is given up, and `given_up` counts it.
+    """
+
+    def __init__(self, limit: int = 64) -> None:
+        self.given_up = 0
+        self._limit = limit
+        self._last = 0
+        self._pending: dict[str, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def open(self, kept: T) -> str:
+        """The cid to send the request with."""
+        if len(self._pending) >= self._limit:
+            del self._pending[next(iter(self._pending))]
+            self.given_up += 1
+        self._last += 1
+        cid = str(self._last)
+        self._pending[cid] = kept
+        return cid
+
+    def close(self, cid: str) -> T | None:
+        """What was kept for the request that this reply is for; None when none is pending under the cid."""
+        return self._pending.pop(cid, None)

@@ -70,9 +70,12 @@ def decode(payload: bytes) -> Envelope:
 
 
 def decode_server(payload: bytes) -> Envelope:
-    """What a server sent. Raises ValueError."""
-    fast = json.load_fast(payload, _FROM_SERVER)
-    return _decode_slowly(payload) if fast is None else Envelope(fast[1], fast[0])
+    """What a server sent; without a message if it is of a kind not known here. Raises ValueError.
+
+    Unknown fields are ignored, so that a client outlives additions.
+    """
+    fast = json.load_fast(payload, _FROM_SERVER, trusted=True)
+    return _decode_slowly(payload, lenient=True) if fast is None else Envelope(fast[1], fast[0])
 
 
 def encode(message: Message | None, cid: str = "") -> bytes:
@@ -83,8 +86,8 @@ def encode(message: Message | None, cid: str = "") -> bytes:
     return json.dump(tree)
 
 
-def _decode_slowly(payload: bytes) -> Envelope:
-    found = json_strict.read_object(json_strict.parse(payload), _FIELDS, lenient=False)
+def _decode_slowly(payload: bytes, *, lenient: bool = False) -> Envelope:
+    found = json_strict.read_object(json_strict.parse(payload), _FIELDS, lenient)
     cid = found.pop("cid", "")
     message = next(iter(found.values()), None)
     return Envelope(message, cid)

@@ -4,8 +4,9 @@ Reading here takes the plain spelling that SDKs write and nothing else; whatever
 `json_strict.py`, which knows every spelling and alone refuses. Envelopes are `envelope.py`'s business.
 """
 
+import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 import msgspec
 import orjson
@@ -13,22 +14,44 @@ import orjson
 from protocol.hints import hints, messages_in
 from protocol.message import Message
 
+_MAX_INTEGER_TEXT = 20
+
 # ---- writing
 
 
 class Writer(NamedTuple):
-    """How a class is written: the fields whose integers are text."""
+    """How a class is written."""
 
     texts: tuple[str, ...]
+    """Fields whose integers are text."""
+    zeros: tuple[str, ...]
+    """Fields that are left out when zero, even if that zero is the member of an enum."""
+    doubles: bool
+    """Whether there may be numbers in it that JSON has no number for."""
 
 
 def to_tree(message: Message) -> dict[str, Any]:
     """The plain values of a message: zeros left out, 64-bit integers as text, bytes as base64."""
     tree: dict[str, Any] = msgspec.to_builtins(message)
-    for name in _writer(type(message)).texts:
+    writer = _writer(type(message))
+    for name in writer.zeros:
+        if tree.get(name) == 0:
+            del tree[name]
+    for name in writer.texts:
         if name in tree:
             tree[name] = str(tree[name])
-    return tree
+    return _spell_doubles(tree) if writer.doubles else tree
+
+
+def _spell_doubles(value: Any) -> Any:
+    # The mapping has names for the values that JSON lacks; left alone they would come out as null.
+    if type(value) is dict:
+        return {key: _spell_doubles(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return [_spell_doubles(item) for item in value]
+    if type(value) is float and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def dump(tree: dict[str, Any]) -> bytes:
@@ -40,17 +63,21 @@ def dump(tree: dict[str, Any]) -> bytes:
 
 
 class Reader(NamedTuple):
-    """How a class is read fast: its integer fields, and whether objects can be nested in it."""
+    """How a class is read fast: its integer fields, its oneof, and whether objects can be nested in it."""
 
     message: type[Message]
     integers: tuple[str, ...]
+    oneof: tuple[str, ...]
     nests: bool
 
 
-def load_fast(payload: bytes, readers: Mapping[str, Reader]) -> tuple[str, Message] | None:
+def load_fast(
+    payload: bytes, readers: Mapping[str, Reader], *, trusted: bool = False
+) -> tuple[str, Message] | None:
     """The cid and message of a plainly spelt envelope, or None: then ask `json_strict`.
 
-    Duplicate names cannot hide here: as many entries were read as the text has colons.
+    Duplicate names cannot hide here: as many entries were read as the text has colons. A trusted peer is not
+    checked for them.
     """
     try:
         tree = orjson.loads(payload)
@@ -66,10 +93,15 @@ def load_fast(payload: bytes, readers: Mapping[str, Reader]) -> tuple[str, Messa
     reader = readers.get(name)
     if reader is None or type(body) is not dict:
         return None
-    entries += len(body)
-    if reader.nests:
-        entries += _nested_entries(body)
-    if payload.count(b":") != entries or not _plain_integers(body, reader.integers):
+    if not trusted:
+        entries += len(body)
+        if reader.nests:
+            entries += _nested_entries(body)
+        if payload.count(b":") != entries:
+            return None
+    if reader.oneof and sum(body.get(name) is not None for name in reader.oneof) > 1:
+        return None
+    if not _plain_integers(body, reader.integers):
         return None
     try:
         return cid, msgspec.convert(body, reader.message)
@@ -82,15 +114,23 @@ def _plain_integers(body: dict[str, Any], names: tuple[str, ...]) -> bool:
     for name in names:
         value = body.get(name)
         if type(value) is str:
-            if len(value) > 20 or not (value.isascii() and value.lstrip("-").isdigit()):
-                return False
-            number = int(value) if value.count("-") < 2 else 0
-            if str(number) != value:
+            number = _canonical(value)
+            if number is None:
                 return False
             body[name] = number
         elif value is not None and type(value) is not int:
             return False
     return True
+
+
+def _canonical(text: str) -> int | None:
+    if len(text) > _MAX_INTEGER_TEXT:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if str(number) == text else None
 
 
 def _nested_entries(body: dict[str, Any]) -> int:
@@ -115,8 +155,15 @@ def _writer(message: type[Message]) -> Writer:
     writer = _writers.get(message)
     if writer is None:
         fields = hints(message)
-        writer = Writer(tuple(name for name, hint in fields.items() if hint.bits == 64))
-        if any(_writer(part).texts for hint in fields.values() for part in messages_in(hint.kind)):
+        defaults = dict(zip(message.__struct_fields__, message.__struct_defaults__, strict=True))
+        inner = [_writer(part) for hint in fields.values() for part in messages_in(hint.kind)]
+        writer = Writer(
+            tuple(name for name, hint in fields.items() if hint.bits == 64),
+            tuple(name for name, hint in fields.items() if hint.bits and defaults[name] == 0),
+            any(float in (hint.kind, *get_args(hint.kind)) for hint in fields.values())
+            or any(part.doubles for part in inner),
+        )
+        if any(part.texts for part in inner):
             raise TypeError(f"{message.__name__}: 64-bit integers below the first level have no plan")
         _writers[message] = writer
     return writer
@@ -126,5 +173,6 @@ def reader(message: type[Message]) -> Reader:
     """The fast plan of a class."""
     fields = hints(message)
     plain = tuple(name for name, hint in fields.items() if hint.bits)
+    oneof = tuple(name for name, hint in fields.items() if hint.field.oneof)
     nests = any(get_origin(hint.kind) is dict or messages_in(hint.kind) for hint in fields.values())
-    return Reader(message, plain, nests)
+    return Reader(message, plain, oneof, nests)

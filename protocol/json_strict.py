@@ -129,8 +129,9 @@ def _bool(value: Any, _lenient: bool) -> bool:
     return value
 
 
-_NUMBER = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?", re.ASCII)
+_NUMBER = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d+))?", re.ASCII)
 _MAX_DIGITS = 20
+_MAX_EXPONENT_DIGITS = 7
 
 
 def _integer(bits: int) -> Convert:
@@ -155,14 +156,14 @@ def _integral(text: str) -> int:
     found = _NUMBER.fullmatch(text)
     if found is None:
         raise Malformed("not a number")
-    sign, whole, fraction, exponent = found.groups()
+    sign, whole, fraction, exponent_sign, exponent = found.groups()
     digits = whole.lstrip("0")
     fraction = (fraction or "").rstrip("0")
     if not digits and not fraction:
         return 0
-    shift = int(exponent) if exponent and len(exponent) < 8 else 0 if not exponent else None
-    if shift is None:
+    if exponent and len(exponent) > _MAX_EXPONENT_DIGITS:
         raise Malformed("not an integer of 64 bits")
+    shift = int(exponent_sign + exponent) if exponent else 0
     if shift >= 0:
         if len(fraction) > shift or len(digits) + shift > _MAX_DIGITS:
             raise Malformed("not an integer of 64 bits")
@@ -198,10 +199,12 @@ def _bytes(value: Any, lenient: bool) -> bytes:
             raise Malformed("two alphabets")
         text = text.replace("-", "+").replace("_", "/")
     text = text.replace("\r", "").replace("\n", "")
-    if not padded:
-        if "=" in text:
-            raise Malformed("padding out of place")
-        text += "=" * (-len(text) % 4)
+    bare = text.rstrip("=") if padded else text
+    if padded and len(text) != len(bare) + -len(bare) % 4:
+        raise Malformed("padding out of place")
+    if "=" in bare:
+        raise Malformed("padding out of place")
+    text = bare + "=" * (-len(bare) % 4)
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -210,9 +213,12 @@ def _bytes(value: Any, lenient: bool) -> bytes:
 
 def _timestamp(value: Any, lenient: bool) -> datetime:
     try:
-        return msgspec.convert(read_string(value, lenient), datetime)
+        moment = msgspec.convert(read_string(value, lenient), datetime)
     except msgspec.ValidationError:
         raise Malformed("not a time") from None
+    if moment.tzinfo is None:
+        raise Malformed("a time without a zone")
+    return moment
 
 
 def _list_of(item: Convert) -> Convert:

@@ -1,0 +1,20 @@
+"""Remote calls, as the contract has them."""
+
+import pytest
+
+from protocol.envelope import decode, decode_server, encode
+from protocol.message import Message
+from protocol.messages import rpc
+from protocol.messages.rpc import Rpc
+from tests.support.contract import declared_in, published, shape
+
+
+@pytest.mark.parametrize("message", declared_in(rpc))
+def test_fields_and_numbers_are_the_published_ones(message: type[Message]) -> None:
+    assert shape(message) == published(message)
+
+
+def test_a_payload_is_passed_on_as_it_is() -> None:
+    message = Rpc(id="f", payload='{"a":"b:c"}')
+
+    assert decode(encode(message, "1")).message == decode_server(encode(message)).message == message

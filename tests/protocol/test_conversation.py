@@ -1,0 +1,109 @@
+"""Heartbeats from bytes, and requests matched to replies."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.conversation import Requests, heartbeat
+from protocol.envelope import decode, encode
+from protocol.errors import ProtocolError
+from protocol.messages import Ping, Pong
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        (b'{"cid":"1","ping":{}}', b'{"cid":"1","pong":{}}'),
+        (b'{"ping":{},"cid":"1"}', b'{"cid":"1","pong":{}}'),
+        (b'{"ping":{}}', b'{"pong":{}}'),
+        (b'{"cid":"","ping":{}}', b'{"pong":{}}'),
+        (b'{"ping":{},"cid":""}', b'{"pong":{}}'),
+    ],
+)
+def test_a_plain_ping_is_answered(payload: bytes, answer: bytes) -> None:
+    assert heartbeat(payload) == answer
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{}",
+        b'{"cid":"1"}',
+        b'{"cid":","ping":{}}',
+        b'{"cid":"a"b","ping":{}}',
+        b'{"cid":"\\u0031","ping":{}}',
+        b'{"cid":"\x01","ping":{}}',
+        b'{"cid":"\xff","ping":{}}',
+        b'{"cid":1,"ping":{}}',
+        b'{"cid":"1","pong":{}}',
+        b'{"cid":"1","ping":{"a":1}}',
+        b'{"cid":"1","ping":{}}\n',
+        b'{"cid":"1","ping":{},"cid":"1"}',
+        b'{"cid":"","ping":{},"cid":"1"}',
+        b'{"cid":"","ping":{},"cid":""}',
+        b'{"cid":"1","cid":"2","ping":{}}',
+        b'{"ping":{},"ping":{}}',
+    ],
+)
+def test_anything_else_is_left_to_be_decoded(payload: bytes) -> None:
+    assert heartbeat(payload) is None
+
+
+CIDS = st.text(max_size=8) | st.from_regex(r"[0-9A-Za-z_.-]*", fullmatch=True)
+SHAPES = st.sampled_from(
+    ['{"cid":%s,"ping":{}}', '{"ping":{},"cid":%s}', '{"ping":{}}%.0s', '{"cid":%s,"ping":{},"cid":"x"}']
+)
+
+
+@given(CIDS, SHAPES)
+def test_an_answer_is_what_decoding_and_encoding_give(cid: str, shape: str) -> None:
+    payload = (shape % json.dumps(cid)).encode()
+
+    answer = heartbeat(payload)
+
+    if answer is not None:
+        envelope = decode(payload)
+        assert envelope.message == Ping()
+        assert json.loads(answer) == json.loads(encode(Pong(), envelope.cid))
+
+
+@given(st.binary(max_size=12))
+def test_no_bytes_inside_a_ping_are_answered_that_decoding_refuses(inside: bytes) -> None:
+    payload = b'{"cid":"' + inside + b'","ping":{}}'
+
+    answer = heartbeat(payload)
+
+    if answer is not None:
+        try:
+            assert json.loads(answer).get("cid", "") == decode(payload).cid
+        except ProtocolError:
+            pytest.fail("answered what is refused")
+
+
+def test_requests_are_counted_from_one_and_matched_once() -> None:
+    requests = Requests[str]()
+
+    first, second = requests.open("create"), requests.open("join")
+
+    assert (first, second) == ("1", "2")
+    assert requests.close("2") == "join"
+    assert requests.close("2") is None
+    assert requests.close("7") is None
+    assert len(requests) == 1
+
+
+def test_the_oldest_request_is_given_up_at_the_limit() -> None:
+    requests = Requests[str](limit=2)
+
+    for kept in ("a", "b"):
+        requests.open(kept)
+    assert requests.given_up == 0
+    requests.open("c")
+
+    assert requests.given_up == 1
+    assert len(requests) == 2
+    assert requests.close("1") is None
+    assert requests.close("2") == "b"
