@@ -87,6 +87,10 @@ class Server:
         self._sweep: asyncio.TimerHandle | None = None
         self._started = False
         self._ready = False
+        self.public = ""
+        self.websocket = ""
+        """Where players connect, `host:port`; known once started, as is `ops`."""
+        self.ops = ""
         self._idle = asyncio.Event()
         self._registry: Registry
         self._upgrade: Upgrade
@@ -137,12 +141,11 @@ class Server:
         )
         sources = self._sources(world, performer, router)
         ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
-        public_address = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
+        self.public = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
+        self.websocket = self.public
         if settings.listen.websocket:
-            socket_address = await self._listen(build_site(deps, SOCKET_ROUTES), settings.listen.websocket)
-        else:
-            socket_address = public_address
-        ops_address = await self._listen(ops, settings.listen.ops)
+            self.websocket = await self._listen(build_site(deps, SOCKET_ROUTES), settings.listen.websocket)
+        self.ops = await self._listen(ops, settings.listen.ops)
         self._tick()
         # What exists now stays for good: full collections need not walk it again.
         gc.collect()
@@ -150,13 +153,18 @@ class Server:
         self._started = self._ready = True
         log.info(
             "server_ready",
-            public=public_address,
-            websocket=socket_address,
-            ops=ops_address,
-            issuer=None if self._issuer is None else self._issuer.issuer,
+            public=self.public,
+            websocket=self.websocket,
+            ops=self.ops,
+            issuer=self.issuer,
         )
         if self._issuer is not None:
-            sys.stderr.write(_hints(public_address, socket_address, settings))
+            sys.stderr.write(_hints(self.public, self.websocket, settings))
+
+    @property
+    def issuer(self) -> str | None:
+        """The development issuer's URL, while it runs."""
+        return None if self._issuer is None else self._issuer.issuer
 
     async def drain(self, now: asyncio.Event) -> None:
         """Take no one in any more, tell every player, and wait until they are gone or `now` is set."""

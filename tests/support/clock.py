@@ -1,4 +1,6 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks that a test moves: one that stands still, and one that jumps."""
+
+from server.clock import SystemClock
 
 
 class ManualClock:
@@ -17,3 +19,20 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         self._wall += seconds
         self._monotonic += seconds
+
+
+class JumpingClock:
+    """The machine's clock, whose wall time a test moves on. Only the age of tokens depends on that."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._ahead = 0.0
+
+    def wall(self) -> float:
+        return self._clock.wall() + self._ahead
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def jump(self, seconds: float) -> None:
+        self._ahead += seconds

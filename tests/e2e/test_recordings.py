@@ -1,0 +1,106 @@
+"""What the reference server said on its sockets, said again to ours: frames, order, close codes, refusals.
+
+Cases of one scenario share connections and state, so a scenario is played once and each case asserts its own
+part. Where we differ on purpose stands in `differences.json`, with the reason; nothing else may differ.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from tests.support.clock import JumpingClock
+from tests.support.inprocess import running
+from tests.support.replay import Played, Replay, Step
+
+FOLDER = Path(__file__).parents[1] / "recordings"
+LINES = [json.loads(line) for line in (FOLDER / "sockets.jsonl").read_text().splitlines()]
+CASES = [line["case"] for line in LINES if line["case"]]
+DIFFERENCES = json.loads((FOLDER / "differences.json").read_text())
+PLACES = [place for difference in DIFFERENCES for place in difference["at"]]
+
+SHORTENED: dict[str, dict[str, Any]] = {
+    "keepalive": {"ping_interval_s": 0.6, "pong_timeout_s": 1.0, "close_timeout_s": 0.5},
+}
+"""Socket settings of scenarios that would take half a minute with the defaults (here 15 s and 25 s)."""
+
+Results = dict[str, Played | Exception]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return uvloop.run(replay_all(tmp_path_factory.mktemp("server")))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_connection_hears_what_was_recorded(results: Results, case: str) -> None:
+    played = results[case]
+
+    if isinstance(played, Exception):
+        raise played
+    assert played.heard == played.expected
+
+
+def test_every_difference_has_its_place() -> None:
+    steps = {line["case"]: line["steps"] for line in LINES}
+
+    unused = [place for place in PLACES if with_ours(steps[place["case"]], place) == steps[place["case"]]]
+
+    assert unused == []
+    assert all(difference["reason"] for difference in DIFFERENCES)
+
+
+async def replay_all(folder: Path) -> Results:
+    results: Results = {}
+    async with AsyncExitStack() as stack:
+        clock = JumpingClock()
+        shared = await stack.enter_async_context(running(folder, clock=clock))
+        for scenario, lines in groupby(LINES, key=lambda line: line["scenario"]):
+            if scenario in SHORTENED:
+                async with running(folder / scenario, socket=SHORTENED[scenario], clock=clock) as own:
+                    await play_scenario(Replay(own, clock, pings=True), list(lines), results)
+            else:
+                await play_scenario(Replay(shared, clock), list(lines), results)
+    return results
+
+
+async def play_scenario(replay: Replay, lines: list[dict[str, Any]], results: Results) -> None:
+    for line in lines:
+        steps = line["steps"]
+        for place in PLACES:
+            if place["case"] == line["case"]:
+                steps = with_ours(steps, place)
+        try:
+            results[line["case"]] = await replay.play(steps)
+        except (AssertionError, OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            results[line["case"]] = error
+    if not replay.names_are_distinct():
+        results[lines[-1]["case"]] = AssertionError("two names of the recording stand for one value")
+    await replay.end()
+
+
+def with_ours(steps: list[Step], place: dict[str, Any]) -> list[Step]:
+    """The steps with what was recorded at a place replaced by what we say there."""
+    at = [number for number, step in enumerate(steps) if step.get("conn") == place["conn"] and "got" in step]
+    recorded = [{"conn": place["conn"], **event} for event in place["recorded"]]
+    for run in runs(at, len(recorded)):
+        if [steps[number] for number in run] == recorded:
+            ours = [{"conn": place["conn"], **event} for event in place["ours"]]
+            kept = [(number, step) for number, step in enumerate(steps) if number not in run]
+            return [
+                *(step for number, step in kept if number < run[0]),
+                *ours,
+                *(step for number, step in kept if number > run[0]),
+            ]
+    return steps
+
+
+def runs(numbers: list[int], length: int) -> Iterator[list[int]]:
+    for start in range(len(numbers) - length + 1):
+        yield numbers[start : start + length]
