@@ -81,11 +81,12 @@ class Performer:
         # The message is encoded and framed once; all receivers queue the same immutable bytes, and each
         # socket writes what its turn of the loop has gathered in one call (transport/cork.py).
         frame = build(FIN_TEXT, encode(effect.message))
-        skip, sessions = effect.skip, self._sessions
+        skip, sessions, delivered = effect.skip, self._sessions, 0
         for session_id in ids:
             if session_id != skip and (session := sessions.get(session_id)) is not None:
-                session.send(frame)
-                self.delivered += 1
+                session.outbox.put(frame)  # sessions that are registered are open
+                delivered += 1
+        self.delivered += delivered
 
     def _record(self, effect: Record, session: Session | None) -> None:
         who = {} if session is None else {"user_id": session.user_id, "session_id": session.session_id}
