@@ -57,3 +57,9 @@ class Requests(Generic[T]):
     def close(self, cid: str) -> T | None:
         """What was kept for the request that this reply is for; None when none is pending under the cid."""
         return self._pending.pop(cid, None)
+
+    def give_up(self) -> list[T]:
+        """All that is pending, which will not be replied to any more."""
+        pending = list(self._pending.values())
+        self._pending.clear()
+        return pending

@@ -107,3 +107,13 @@ def test_the_oldest_request_is_given_up_at_the_limit() -> None:
     assert len(requests) == 2
     assert requests.close("1") is None
     assert requests.close("2") == "b"
+
+
+def test_what_is_pending_when_a_connection_ends_is_given_up_at_once() -> None:
+    requests = Requests[str]()
+    requests.open("a")
+    requests.open("b")
+
+    assert requests.give_up() == ["a", "b"]
+    assert len(requests) == 0
+    assert requests.open("c") == "3"

@@ -1,0 +1,1 @@
+"""What players do once they are connected."""
