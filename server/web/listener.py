@@ -55,8 +55,13 @@ class SiteRunner(web.AppRunner):
 
     __slots__ = ()
 
-    def __init__(self, app: web.Application, *, shutdown_timeout: float = 2.0) -> None:
-        super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout)
+    def __init__(
+        self, app: web.Application, *, shutdown_timeout: float = 2.0, keepalive_timeout: float = 75.0
+    ) -> None:
+        """Times in seconds; `keepalive_timeout` is how long an idle HTTP connection is kept."""
+        super().__init__(
+            app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=keepalive_timeout
+        )
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

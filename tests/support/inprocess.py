@@ -4,7 +4,8 @@ For tests that must see into the process (its clock, its objects, its tasks). `r
 outside, as an operator would.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +66,22 @@ class Live:
         token = (await self.sign_in(user))["token"]
         return await self.open(token, status=status)
 
+    async def dial(self) -> RawSocket:
+        """A TCP connection on which nothing was said yet."""
+        return await RawSocket.dial(self.host, self.port)
+
     async def open(self, token: str, *, status: bool = False) -> RawSocket:
-        socket = await RawSocket.dial(self.host, self.port)
+        socket = await self.dial()
         answer = await socket.upgrade(f"/ws?token={token}&status={'true' if status else 'false'}")
         assert answer.status == 101, answer
         return socket
+
+
+async def until(met: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so. Fails when it never is."""
+    async with asyncio.timeout(10):
+        while not met():  # noqa: ASYNC110  # what is awaited is inside the server, which tells nobody
+            await asyncio.sleep(0)
 
 
 def settings_in(folder: Path, **sections: Any) -> Settings:
@@ -98,7 +110,8 @@ async def running(
     server = Server(settings, dev=True, clock=clock)
     try:
         await server.start()
-        async with aiohttp.ClientSession() as http:
+        # Without kept-alive connections, no HTTP connection is left on the server's side after an answer.
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
             yield Live(server, http)
     finally:
         await server.stop()
