@@ -81,8 +81,7 @@ class Router:
 
     def _refuse(self, error: RequestError) -> Effects:
         self.refused[error.code] += 1
-        # A plain number: an enum's zero would not be seen as the default, which the wire leaves out.
-        return [Reply(Error(code=int(error.code), message=error.message))]
+        return [Reply(Error(code=error.code, message=error.message))]
 
     def _bug(self, me: UserPresence, message: Message) -> Effects:
         log.exception(

@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import gc
-import io
 import json
 import random
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from server.transport.websocket import WebSocket
 from server.web.listener import SiteRunner
 from server.world import World
 from tests.support.inprocess import SERVER_KEY, Live, running, until
+from tests.support.log_output import log_output
 from tests.support.rawsocket import FIN, TEXT, RawSocket, client_frame, upgrade_request
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
@@ -251,10 +251,11 @@ async def test_shutdown_ends_a_client_that_does_not_answer_when_asked_twice(tmp_
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 def test_every_loop_serves_without_an_error(tmp_path: Path, loop: str, debug: bool) -> None:
-    printed = io.StringIO()
-    logs.configure("debug", "json", printed)
-
-    with asyncio.Runner(debug=debug, loop_factory=LOOPS[loop]) as runner:
+    with (
+        log_output() as printed,
+        asyncio.Runner(debug=debug, loop_factory=LOOPS[loop]) as runner,
+    ):
+        logs.configure("debug", "json", printed)
         runner.run(visit(tmp_path))
 
     events = [json.loads(line) for line in printed.getvalue().splitlines()]
