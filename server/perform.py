@@ -4,8 +4,8 @@ Also where a message meets the router, so that one player's messages stay in ord
 holds the socket until it is done, and nothing of that player is read meanwhile.
 """
 
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import structlog
 
@@ -20,12 +20,17 @@ from server.tasks import TaskOwner
 log = structlog.get_logger("lockgate.game")
 
 
-class Answers(Protocol):
-    """Turns a payload into effects, or into a coroutine of them (`router.py`)."""
+class Pending(Protocol):
+    """A request that waits for something. Await `finish` or `close` it."""
 
-    def answer(
-        self, me: UserPresence, payload: bytes
-    ) -> tuple[str, Effects | Coroutine[Any, Any, Effects]]: ...
+    async def finish(self) -> Effects: ...
+    def close(self) -> None: ...
+
+
+class Answers(Protocol):
+    """Turns a payload into effects, now or later (`router.py`)."""
+
+    def answer(self, me: UserPresence, payload: bytes) -> tuple[str, Effects | Pending]: ...
 
 
 class Receivers(Protocol):
@@ -92,19 +97,19 @@ class Performer:
         who = {} if session is None else {"user_id": session.user_id, "session_id": session.session_id}
         log.info(effect.event, **effect.fields, **who)
 
-    def _park(self, session: Session, cid: str, work: Coroutine[Any, Any, Effects]) -> None:
-        task = self._tasks.spawn("request", self._finish(session, cid, work))
+    def _park(self, session: Session, cid: str, pending: Pending) -> None:
+        task = self._tasks.spawn("request", self._finish(session, cid, pending))
         session.parked = task.cancel
         session.socket.hold()
 
         def unpark(_: object) -> None:
-            work.close()  # it has not begun when the task was cancelled in the turn of its birth
+            pending.close()  # it has not begun when the task was cancelled in the turn of its birth
             session.parked = None
             session.socket.release()
 
         task.add_done_callback(unpark)
 
-    async def _finish(self, session: Session, cid: str, work: Coroutine[Any, Any, Effects]) -> None:
-        effects = await work
+    async def _finish(self, session: Session, cid: str, pending: Pending) -> None:
+        effects = await pending.finish()
         if session.state is SessionState.OPEN:
             self.perform(effects, session, cid)

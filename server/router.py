@@ -5,7 +5,8 @@ sockets nor sessions; `perform.py` carries out what it returns.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any
 
 import structlog
 
@@ -15,12 +16,34 @@ from protocol.errors import ErrorCode, ProtocolError, RequestError
 from protocol.message import Message
 from protocol.messages import INCOMING, Error, UserPresence
 from server.effects import Disconnect, Effects, Reply
-from server.routes import Handled, Handler
+from server.routes import Handler
 from server.world import World
 
 log = structlog.get_logger("lockgate.router")
 
-Answer = tuple[str, Handled]
+Work = Coroutine[Any, Any, Effects]
+"""A handler that awaits something."""
+
+
+class Pending:
+    """A request whose handler awaits something. Await `finish` or `close` it."""
+
+    def __init__(self, router: "Router", me: UserPresence, message: Message, work: Work) -> None:
+        self._router = router
+        self._me = me
+        self._message = message
+        self._work = work
+
+    async def finish(self) -> Effects:
+        """What the handler made of the request, failures included. Raises nothing but cancellation."""
+        return await self._router.finish(self._me, self._message, self._work)
+
+    def close(self) -> None:
+        """Give the request up, if it has not begun."""
+        self._work.close()
+
+
+Answer = tuple[str, Effects | Pending]
 """The cid that replies carry, and what the handler made of the request."""
 
 
@@ -46,10 +69,7 @@ class Router:
         """Error envelopes by code."""
 
     def answer(self, me: UserPresence, payload: bytes) -> Answer:
-        """What to do about one message. Never raises.
-
-        A handler that awaits is returned as a coroutine that never raises either.
-        """
+        """What to do about one message, now or when it is finished. Never raises."""
         try:
             envelope = decode(payload)
         except ProtocolError as error:
@@ -69,9 +89,10 @@ class Router:
             return envelope.cid, self._bug(me, message)
         if isinstance(handled, list):
             return envelope.cid, handled
-        return envelope.cid, self._awaited(me, message, handled)
+        return envelope.cid, Pending(self, me, message, handled)
 
-    async def _awaited(self, me: UserPresence, message: Message, work: Awaitable[Effects]) -> Effects:
+    async def finish(self, me: UserPresence, message: Message, work: Work) -> Effects:
+        """Await a handler. Raises nothing but cancellation."""
         try:
             return await work
         except RequestError as error:

@@ -1,7 +1,7 @@
 """Routes: the table from message class to handler, filled by a decorator, joined explicitly."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from protocol.message import Message
 from protocol.messages import UserPresence
@@ -15,26 +15,39 @@ Handled = Effects | Coroutine[Any, Any, Effects]
 Handler = Callable[[World, UserPresence, Any], Handled]
 
 
+class _Registration(Generic[M]):
+    """Takes the handler of one message class, and hands it back unchanged."""
+
+    def __init__(self, table: dict[type[Message], Handler], message: type[M]) -> None:
+        self._table = table
+        self._message = message
+
+    @overload
+    def __call__(
+        self, handler: Callable[[World, UserPresence, M], Effects]
+    ) -> Callable[[World, UserPresence, M], Effects]: ...
+
+    @overload
+    def __call__(
+        self, handler: Callable[[World, UserPresence, M], Coroutine[Any, Any, Effects]]
+    ) -> Callable[[World, UserPresence, M], Coroutine[Any, Any, Effects]]: ...
+
+    def __call__(self, handler: Handler) -> Handler:
+        if self._message in self._table:
+            raise ValueError(f"{self._message.__name__} has two handlers")
+        self._table[self._message] = handler
+        return handler
+
+
 class Routes:
     """The handlers of one topic."""
 
     def __init__(self) -> None:
         self.table: dict[type[Message], Handler] = {}
 
-    def on(
-        self, message: type[M]
-    ) -> Callable[[Callable[[World, UserPresence, M], Handled]], Callable[[World, UserPresence, M], Handled]]:
-        """Register the handler of a message class. Raises ValueError if it has one."""
-
-        def register(
-            handler: Callable[[World, UserPresence, M], Handled],
-        ) -> Callable[[World, UserPresence, M], Handled]:
-            if message in self.table:
-                raise ValueError(f"{message.__name__} has two handlers")
-            self.table[message] = handler
-            return handler
-
-        return register
+    def on(self, message: type[M]) -> _Registration[M]:
+        """Decorate the handler of a message class. Raises ValueError if it has one."""
+        return _Registration(self.table, message)
 
 
 def join(topics: Iterable[Routes]) -> Mapping[type[Message], Handler]:

@@ -28,6 +28,11 @@ class TaskOwner:
         task.add_done_callback(self._finished)
         return task
 
+    async def idle(self) -> None:
+        """Wait until nothing runs, what is spawned meanwhile included."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def cancel_all(self) -> None:
         """Cancel what still runs and wait until it has ended."""
         tasks = list(self._tasks)

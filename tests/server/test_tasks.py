@@ -61,3 +61,23 @@ async def test_an_owner_keeps_no_finished_task() -> None:
     await asyncio.sleep(0)
 
     assert len(owner) == 0
+
+
+async def test_idle_waits_for_tasks_that_tasks_spawn() -> None:
+    owner = TaskOwner("test")
+    done: list[str] = []
+
+    async def second() -> None:
+        done.append("second")
+
+    async def first() -> None:
+        done.append("first")
+        later = owner.spawn("second", second())
+        assert not later.done()
+
+    begun = owner.spawn("first", first())
+    await owner.idle()
+
+    assert begun.done()
+    assert done == ["first", "second"]
+    assert len(owner) == 0

@@ -1,0 +1,147 @@
+"""One player's connection: what it passes on, and how it ends."""
+
+import pytest
+
+from protocol.close import CloseReason
+from server.sessions.outbox import Outbox
+from server.sessions.session import Session, SessionState
+from tests.support.players import ALICE
+
+
+class Owner:
+    def __init__(self) -> None:
+        self.log: list[tuple[str, object]] = []
+
+    def play(self, session: Session, payload: bytes) -> None:
+        self.log.append(("play", payload))
+
+    def ended(self, session: Session) -> None:
+        self.log.append(("ended", (session.close_code, session.close_text)))
+
+    def lost(self, session: Session) -> None:
+        self.log.append(("lost", session.state))
+
+
+class Socket:
+    """Takes `takes` bytes of what is flushed; the rest stays unsent in it."""
+
+    def __init__(self, outbox: Outbox, takes: int = 1 << 30) -> None:
+        self.bytes_in = self.bytes_out = self.messages_in = self.messages_out = 0
+        self.closes: list[CloseReason] = []
+        self.buffered = 0
+        self._outbox = outbox
+        self._takes = takes
+
+    @property
+    def unsent(self) -> int:
+        return self._outbox.queued + self.buffered
+
+    def flush(self) -> None:
+        size = sum(map(len, self._outbox.take()))
+        self.buffered += max(0, size - self._takes)
+
+    def wake(self) -> None:
+        return None
+
+    def close(self, reason: CloseReason) -> None:
+        self.closes.append(reason)
+
+    def abort(self) -> None:
+        return None
+
+    def hold(self) -> None:
+        return None
+
+    def release(self) -> None:
+        return None
+
+
+def connected(limit_bytes: int = 100, takes: int = 1 << 30) -> tuple[Session, Socket, Owner]:
+    owner = Owner()
+    outbox = Outbox(limit_bytes)
+    session = Session(ALICE, "family", owner, outbox, opened_at=0.0)
+    socket = Socket(outbox, takes)
+    session.attach(socket)
+    return session, socket, owner
+
+
+def test_a_text_message_is_played() -> None:
+    session, _, owner = connected()
+
+    session.received(b"{}", binary=False)
+
+    assert owner.log == [("play", b"{}")]
+
+
+def test_a_binary_message_ends_a_json_session() -> None:
+    session, socket, owner = connected()
+
+    session.received(b"{}", binary=True)
+
+    assert socket.closes == [CloseReason.UNEXPECTED_TYPE]
+    assert owner.log == [("ended", (1000, "received unexpected WebSocket message type"))]
+
+
+def test_a_session_ends_once_whoever_ends_it_first() -> None:
+    session, socket, owner = connected()
+
+    session.end(CloseReason.LOGGED_OUT)
+    session.end(CloseReason.DISCONNECTED)
+    session.closed(1006, "")
+    session.received(b"late", binary=False)
+    session.send(b"late")
+    session.lost()
+
+    assert socket.closes == [CloseReason.LOGGED_OUT]
+    assert owner.log == [("ended", (4502, "logged out")), ("lost", SessionState.LOST)]
+    assert session.outbox.queued == 0
+
+
+def test_a_close_of_the_peer_ends_it_without_a_close_of_ours() -> None:
+    session, socket, owner = connected()
+
+    session.closed(4000, "")
+
+    assert socket.closes == []
+    assert owner.log == [("ended", (4000, ""))]
+
+
+def test_what_it_waits_for_is_cancelled_when_it_ends() -> None:
+    session, _, _ = connected()
+    cancelled: list[bool] = []
+    session.parked = lambda: cancelled.append(True)
+
+    session.closed(1006, "")
+
+    assert cancelled == [True]
+    assert session.parked is None
+
+
+def test_a_burst_beyond_the_limit_is_fine_when_the_socket_takes_it() -> None:
+    session, socket, _ = connected(limit_bytes=100)
+
+    for _ in range(5):
+        session.send(b"x" * 60)
+
+    assert session.state is SessionState.OPEN
+    assert socket.closes == []
+
+
+def test_more_unsent_bytes_than_the_limit_end_it_and_free_the_queue() -> None:
+    session, socket, owner = connected(limit_bytes=100, takes=0)
+
+    session.send(b"x" * 60)
+    session.send(b"x" * 40)
+    assert session.state is SessionState.OPEN
+    session.send(b"x")
+
+    assert socket.closes == [CloseReason.QUEUE_FULL]
+    assert owner.log == [("ended", (1000, "session outgoing queue full"))]
+    assert session.outbox.queued == 0
+
+
+def test_an_impossible_step_is_a_bug() -> None:
+    session, _, _ = connected()
+
+    with pytest.raises(AssertionError, match="cannot go"):
+        session.lost()

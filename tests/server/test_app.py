@@ -1,0 +1,103 @@
+"""The composition root: what it refuses, what it warns of, and that it leaves nothing running."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server import app
+from server.app import Server
+from server.config import ConfigError, Settings, load
+from server.observe import logs
+from tests.support.log_output import log_output
+
+
+def settings(folder: Path, **more: Any) -> Settings:
+    flags: dict[str, Any] = {
+        "data_dir": str(folder),
+        "storage": {"url": f"sqlite:///{folder}/lockgate.db"},
+        "listen": {"public": "127.0.0.1:0", "ops": "127.0.0.1:0"},
+        "dev": {"port": 0},
+    }
+    return load(flags=flags | more)
+
+
+async def started_and_stopped(server: Server) -> list[dict[str, Any]]:
+    """The events of a server's whole life."""
+    with log_output() as output:
+        logs.configure("debug", "json", output)
+        try:
+            await server.start()
+            await server.drain(asyncio.Event())
+        finally:
+            await server.stop()
+        return [json.loads(line) for line in output.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("listener", ["public", "websocket", "ops"])
+def test_development_stays_on_this_machine(tmp_path: Path, listener: str) -> None:
+    listen = {"public": "127.0.0.1:0", "ops": "127.0.0.1:0"} | {listener: "0.0.0.0:0"}
+
+    with pytest.raises(ConfigError, match=f"listen.{listener}"):
+        Server(settings(tmp_path, listen=listen), dev=True)
+
+
+def test_development_and_production_exclude_each_other(tmp_path: Path) -> None:
+    own_keys = {"socket": {"server_key": "own"}, "runtime": {"http_key": "own"}}
+
+    with pytest.raises(ConfigError, match="exclude each other"):
+        Server(settings(tmp_path, production=True, **own_keys), dev=True)
+
+
+async def test_a_life_is_told_from_start_to_stop(tmp_path: Path) -> None:
+    events = await started_and_stopped(Server(settings(tmp_path), dev=True))
+
+    told = [event["event"] for event in events]
+    assert [name for name in told if name.startswith("server_")] == [
+        "server_starting",
+        "server_ready",
+        "server_draining",
+        "server_stopped",
+    ]
+    ready = next(event for event in events if event["event"] == "server_ready")
+    assert ready["public"] == ready["websocket"] != ready["ops"]
+    assert int(ready["public"].rpartition(":")[2]) > 0
+
+
+async def test_default_keys_and_settings_without_effect_are_warned_of(tmp_path: Path) -> None:
+    events = await started_and_stopped(Server(settings(tmp_path, admission={"sockets_total": 5}), dev=True))
+
+    assert [event["setting"] for event in events if event["event"] == "default_key_in_use"] == [
+        "socket.server_key",
+        "runtime.http_key",
+    ]
+    assert [event["setting"] for event in events if event["event"] == "setting_without_effect"] == [
+        "admission.sockets_total"
+    ]
+
+
+async def test_nobody_can_sign_in_without_an_issuer_and_that_is_warned_of(tmp_path: Path) -> None:
+    events = await started_and_stopped(Server(settings(tmp_path)))
+
+    assert "no_identity_issuer" in [event["event"] for event in events]
+
+
+async def test_it_leaves_no_task_behind(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+
+    await started_and_stopped(Server(settings(tmp_path), dev=True))
+
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_key_file_that_others_can_read_stops_the_start_in_one_line(tmp_path: Path) -> None:
+    keys = tmp_path / "session-keys.json"
+    keys.write_text("{}")
+    keys.chmod(0o644)
+
+    with log_output(), pytest.raises(ConfigError, match=r"cannot start: .*session-keys\.json") as why:
+        await app.serve(settings(tmp_path, log={"level": "error", "format": "json"}), dev=True)
+
+    assert len(why.value.problems) == 1

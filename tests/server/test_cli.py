@@ -1,0 +1,104 @@
+"""The command line: statuses, messages, and what it passes on."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from server import cli
+from server.identity.devissuer import DevIssuerError
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of one command."""
+    status = cli.main(arguments)
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_a_good_configuration_is_said_to_be_good(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "lockgate.toml"
+    path.write_text('name = "x"\n')
+
+    assert run(capsys, "check-config", "--config", str(path)) == (
+        0,
+        "",
+        "lockgate: the configuration is good\n",
+    )
+
+
+def test_every_problem_is_a_line_and_the_status_is_two(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "lockgate.toml"
+    path.write_text('nmae = "x"\n[session]\ntoken_ttl_s = 0\n')
+
+    status, out, err = run(capsys, "check-config", "--config", str(path))
+
+    assert (status, out) == (2, "")
+    assert [line.split(":")[1].strip() for line in err.splitlines()] == ["session.token_ttl_s", "nmae"]
+
+
+def test_a_configuration_file_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "serve", "--config", "no/such/file.toml")
+
+    assert status == 2
+    assert "no such file" in err
+
+
+def test_flags_reach_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "serve", "--dev", "--public", "nowhere")
+
+    assert status == 2
+    assert err.startswith("lockgate: listen.public:")
+
+
+def test_a_token_is_printed_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def fetch(port: int, user: str) -> str:
+        asked.append((port, user))
+        return "a.b.c"
+
+    monkeypatch.setattr(cli, "fetch_dev_token", fetch)
+
+    assert run(capsys, "token", "--user", "alice", "--port", "1234") == (0, "a.b.c\n", "")
+    assert run(capsys, "token", "--user", "bob")[0] == 0
+
+    assert asked == [(1234, "alice"), (7352, "bob")]
+
+
+def test_without_an_issuer_there_is_no_token_but_a_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(port: int, user: str) -> str:
+        raise DevIssuerError("none answers")
+
+    monkeypatch.setattr(cli, "fetch_dev_token", refuse)
+
+    assert run(capsys, "token", "--user", "alice") == (1, "", "lockgate: none answers\n")
+
+
+def test_the_swarm_is_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    def replace(_path: str, arguments: list[str]) -> None:
+        started.append(arguments)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("os.execv", replace)
+
+    with pytest.raises(SystemExit):
+        cli.main(["swarm", "--players", "5", "--help"])
+
+    assert started == [[sys.executable, "-m", "loadtest", "--players", "5", "--help"]]
+
+
+def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+
+    assert ended.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err

@@ -1,0 +1,111 @@
+"""Sessions in a registry, on wires that are fed by hand: everything of the server but TCP and HTTP."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from protocol.frames import FIN_TEXT
+from protocol.messages import UserPresence
+from server import handlers
+from server.perform import Performer
+from server.router import Router
+from server.sessions.outbox import Outbox
+from server.sessions.registry import Registry
+from server.sessions.session import Session
+from server.tasks import TaskOwner
+from server.transport.cork import Cork
+from server.transport.keepalive import Keepalive
+from server.transport.websocket import WebSocket
+from server.world import World
+from tests.support.clock import ManualClock
+from tests.support.players import NEW_ID
+from tests.support.transport import RecordingTransport, masked
+from tests.support.world import empty_world
+
+
+class Seated:
+    """A player with a socket."""
+
+    def __init__(self, table: "Table", me: UserPresence, family_id: str, appear: bool) -> None:
+        self._table = table
+        self.transport = RecordingTransport()
+        self.session = Session(
+            me, family_id, table.registry, Outbox(table.limit_bytes), table.clock.monotonic()
+        )
+        self.socket = WebSocket(
+            self.session,
+            self.session.outbox,
+            table.cork,
+            table.keepalive,
+            max_message_bytes=4096,
+            max_fragments=64,
+        )
+        self.session.attach(self.socket)
+        self.socket.connection_made(self.transport)
+        table.keepalive.add(self.socket, jitter=0.0)
+        table.registry.open(self.session, appear=appear, address="127.0.0.1")
+
+    def say(self, message: dict[str, Any]) -> None:
+        self.socket.data_received(masked(FIN_TEXT, json.dumps(message).encode()))
+        self._table.turn()
+
+    def heard(self) -> list[dict[str, Any]]:
+        """The messages written since last asked."""
+        self._table.turn()
+        written = self.transport.written
+        self.transport.writes.clear()
+        return [json.loads(payload) for first, payload in _frames(written) if first == FIN_TEXT]
+
+    def lose(self) -> None:
+        """TCP goes away."""
+        self.socket.connection_lost(None)
+        self._table.turn()
+
+
+class Table:
+    """A registry with everything behind it."""
+
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        single_socket: bool = True,
+        limit_bytes: int = 1 << 20,
+    ) -> None:
+        self.world = world or empty_world()
+        self.clock = ManualClock()
+        self.limit_bytes = limit_bytes
+        self.soon: list[Callable[[], None]] = []
+        self.cork = Cork(self.soon.append)
+        self.keepalive = Keepalive(interval_s=1, ping_interval_s=15, pong_timeout_s=25, close_timeout_s=2)
+        self.registry = Registry(
+            self.world.statuses,
+            self.world.matches,
+            self.clock,
+            lambda: NEW_ID,
+            single_socket=single_socket,
+        )
+        self.router = Router(self.world, handlers.ROUTES, handlers.NOT_OFFERED)
+        self.tasks = TaskOwner("test")
+        self.performer = Performer(self.registry.by_id, self.world.presences, self.router, self.tasks)
+        self.registry.serve(self.performer)
+
+    def seat(self, me: UserPresence, *, family_id: str = "", appear: bool = False) -> Seated:
+        return Seated(self, me, family_id or f"family of {me.session_id}", appear)
+
+    def turn(self) -> None:
+        """Let the loop's turn end: what was gathered is written."""
+        soon, self.soon[:] = list(self.soon), []
+        for call in soon:
+            call()
+
+
+def _frames(stream: bytes) -> list[tuple[int, bytes]]:
+    found = []
+    while stream:
+        length, head = stream[1], 2
+        if length == 126:
+            length, head = int.from_bytes(stream[2:4]), 4
+        found.append((stream[0], stream[head : head + length]))
+        stream = stream[head + length :]
+    return found

@@ -1,0 +1,56 @@
+"""A world of empty cores, with the ports that handlers ask played by dictionaries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from server.core.match import Matches
+from server.core.presence import Presences
+from server.core.status import Statuses
+from server.world import World
+from tests.support.players import NEW_ID
+
+
+@dataclass(frozen=True)
+class Known:
+    """An account that exists."""
+
+    id: str
+    username: str
+
+
+class KnownUsers:
+    """Accounts by id, as `name`; keeps what it was asked."""
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self._names = dict(names or {})
+        self.asked: list[tuple[list[str], list[str]]] = []
+
+    async def find_users(self, ids: Sequence[str], usernames: Sequence[str]) -> Sequence[Known]:
+        self.asked.append((list(ids), list(usernames)))
+        return [
+            Known(user_id, name)
+            for user_id, name in self._names.items()
+            if user_id in ids or name in usernames
+        ]
+
+
+class Invitations:
+    """Match tokens that are good, and where they lead."""
+
+    def __init__(self, good: Mapping[str, str] | None = None) -> None:
+        self._good = dict(good or {})
+
+    def match_id(self, token: str) -> str | None:
+        return self._good.get(token)
+
+
+def empty_world(users: KnownUsers | None = None, invitations: Invitations | None = None) -> World:
+    presences = Presences()
+    return World(
+        presences=presences,
+        statuses=Statuses(presences, follows_per_session=10),
+        matches=Matches(presences, matches_per_session=10),
+        users=users or KnownUsers(),
+        match_tokens=invitations or Invitations(),
+        new_id=lambda: NEW_ID,
+    )
