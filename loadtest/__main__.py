@@ -34,19 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _run(options: Options) -> int:
     swarm = Swarm(options, _say)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, swarm.stop)
-    try:
-        result = await swarm.run()
-    except* SwarmError as failed:
-        raise _first(failed) from None
+    result = await swarm.run()
     sys.stdout.write("\n" + write(result, options))
     return 0 if result.is_good else 1
-
-
-def _first(group: BaseExceptionGroup[SwarmError]) -> SwarmError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, SwarmError) else SwarmError(type(error).__name__)
 
 
 def _say(line: str) -> None:

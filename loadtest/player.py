@@ -87,6 +87,8 @@ class Player(asyncio.Protocol):
 
     async def ask(self, message: Message) -> Message | None:
         """Send a request and wait for its reply. Raises SwarmError when refused or left without one."""
+        if self.state is not State.OPEN:
+            raise SwarmError("a socket ended before its player was ready")
         reply: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
         cid = self._requests.open(reply)
         self.send(message, cid)
@@ -109,6 +111,8 @@ class Player(asyncio.Protocol):
             self.state = State.LEAVING
         if self._transport is not None:
             self._transport.abort()
+        elif not self.closed.done():
+            self.closed.set_result(None)
 
     # What the transport tells.
 
@@ -125,8 +129,10 @@ class Player(asyncio.Protocol):
         try:
             start = self._read_head(data) if self.state is State.OPENING else 0
             self._rest = data[self._read_frames(data, start, at_ns) :] if start is not None else data
-        except (SwarmError, ValueError) as error:
+        except SwarmError as error:
             self._drop(str(error))
+        except ValueError:
+            self._drop("the server sent what is no message")
 
     def pause_writing(self) -> None:
         self._drop("the server reads too slowly")

@@ -5,6 +5,7 @@ then holds what was measured so far.
 """
 
 import asyncio
+import gc
 import ssl
 import time
 from collections import Counter
@@ -15,12 +16,12 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
-from loadtest.failures import SwarmError
+from loadtest.failures import SwarmError, reraise_first
 from loadtest.histogram import Histogram
 from loadtest.ledger import Tally
 from loadtest.login import Login, Logins
 from loadtest.options import Options
-from loadtest.player import REPLY_TIMEOUT_S, Player
+from loadtest.player import REPLY_TIMEOUT_S, Player, State
 from loadtest.probe import Probe, Usage
 from loadtest.report import Result
 from loadtest.scenarios.idle import Idle
@@ -31,6 +32,7 @@ from protocol.message import Message
 COMING_IN_AT_ONCE: Final = 64
 HEARTBEATS_PER_S: Final = 0.1
 TICK_S: Final = 0.001
+STOP_CHECK_S: Final = 0.1
 SETTLE_S: Final = 5.0
 SETTLE_STEP_S: Final = 0.01
 LEAVE_S: Final = 3.0
@@ -56,7 +58,10 @@ class Swarm:
         self._options = options
         self._say = say
         self._random = Random(options.seed)
+        self._sockets: list[Player] = []
+        """All that were ever begun."""
         self._players: list[Player] = []
+        """Those that are connected, by number."""
         self._dropped: Counter[str] = Counter()
         self._sign_in, self._bridge, self._connect = Histogram(), Histogram(), Histogram()
         self._slip = Histogram()
@@ -86,6 +91,8 @@ class Swarm:
                     self._say(f"{len(self._players)} players connected; meeting")
                     await self._scenario.gather(self._players)
                     await self._measure(Probe(http, self._options.ops, self._options.server_pid))
+            except BaseExceptionGroup as group:
+                reraise_first(group)
             finally:
                 await self._leave()
         return self._result()
@@ -135,30 +142,38 @@ class Swarm:
         query = urlencode({"token": login.token, "format": "json", "status": "false"})
         handshake = (url.netloc, f"{url.path}/ws?{query}")
         loop = asyncio.get_running_loop()
-        player: Player | None = None
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
                 _, player = await loop.create_connection(
-                    lambda: Player(number, self, handshake, self._random),
+                    lambda: self._make(number, handshake),
                     url.hostname or "",
                     url.port or (443 if secure else 80),
                     ssl=secure,
                 )
                 await player.opened
         except (OSError, TimeoutError) as error:
-            if player is not None:
-                player.abort()
             raise SwarmError(f"the server lets no socket in: {type(error).__name__}") from None
         return player
 
+    def _make(self, number: int, handshake: tuple[str, str]) -> Player:
+        player = Player(number, self, handshake, self._random)
+        self._sockets.append(player)
+        return player
+
     async def _measure(self, probe: Probe) -> None:
+        # What lives until the end need not be looked at again and again by the collector meanwhile.
+        gc.collect()
+        gc.freeze()
         self._before = await probe.read()
         begun, cpu = time.monotonic(), time.process_time()
-        await asyncio.gather(self._act(), self._tell_progress(begun))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._act())
+            tasks.create_task(self._tell_progress(begun))
         self._measured_s = time.monotonic() - begun
         self._own_cpu_s = time.process_time() - cpu
         await self._settle()
         self._after = await probe.read()
+        gc.unfreeze()
 
     async def _act(self) -> None:
         """Carry out the schedules until the duration is over."""
@@ -177,8 +192,8 @@ class Swarm:
                     act(player, intended)
             if now >= until:
                 break
-            wait = min(schedule.next_ns() for schedule, _ in plans) - time.monotonic_ns()
-            await asyncio.sleep(max(wait / NS, TICK_S))
+            wait = min(until, *(schedule.next_ns() for schedule, _ in plans)) - time.monotonic_ns()
+            await asyncio.sleep(min(max(wait / NS, TICK_S), STOP_CHECK_S))
         self._stopped.set()
 
     def _heartbeat(self, player: int, _intended_ns: int) -> None:
@@ -226,12 +241,14 @@ class Swarm:
             await asyncio.sleep(SETTLE_STEP_S)
 
     async def _leave(self) -> None:
-        for player in self._players:
+        for player in self._sockets:
             player.leave()
-        if self._players:
-            await asyncio.wait([player.closed for player in self._players], timeout=LEAVE_S)
-        for player in self._players:
+        left = [player.closed for player in self._sockets if player.state is not State.OPENING]
+        if left:
+            await asyncio.wait(left, timeout=LEAVE_S)
+        for player in self._sockets:
             player.abort()
+        await asyncio.gather(*(player.closed for player in self._sockets))
 
     def _result(self) -> Result:
         latencies = {"sign-in (issuer)": self._sign_in, "bridge": self._bridge, "connect": self._connect}

@@ -50,7 +50,9 @@ class Relay:
             for group in waiting:
                 await self._meet(group)
 
-        await asyncio.gather(*(meet_in_turn() for _ in range(min(_AT_ONCE, len(groups)))))
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(_AT_ONCE, len(groups))):
+                tasks.create_task(meet_in_turn())
 
     async def _meet(self, group: Sequence[Player]) -> None:
         first, *others = group
