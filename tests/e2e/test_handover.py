@@ -22,9 +22,10 @@ from server.sessions.session import Session
 from server.transport.websocket import WebSocket
 from server.web.listener import SiteRunner
 from server.world import World
-from tests.support.inprocess import SERVER_KEY, Live, running, until
+from tests.support.inprocess import Live, running, until
 from tests.support.log_output import log_output
 from tests.support.rawsocket import FIN, TEXT, RawSocket, client_frame, upgrade_request
+from tests.support.visitor import DEFAULT_KEY
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
@@ -39,7 +40,7 @@ def pong(cid: str) -> dict[str, Any]:
 
 def post(path: str, body: bytes) -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}Authorization: {SERVER_KEY['Authorization']}\r\n\r\n".encode() + body
+    return f"{head}Authorization: {DEFAULT_KEY}\r\n\r\n".encode() + body
 
 
 async def test_a_socket_outlives_the_keepalive_of_http(

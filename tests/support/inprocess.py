@@ -23,58 +23,14 @@ from server.config import (
     SocketSettings,
     StorageSettings,
 )
-from tests.support.rawsocket import RawSocket
-
-SERVER_KEY = {"Authorization": aiohttp.encode_basic_auth("defaultkey", "")}
+from tests.support.visitor import Visitor
 
 
 @dataclass
-class Live:
-    """A started server and an HTTP client for it."""
+class Live(Visitor):
+    """A started server that a test can look into."""
 
     server: Server
-    http: aiohttp.ClientSession
-
-    @property
-    def host(self) -> str:
-        return self.server.public.rpartition(":")[0]
-
-    @property
-    def port(self) -> int:
-        return int(self.server.public.rpartition(":")[2])
-
-    async def identity_token(self, user: str) -> str:
-        """An identity JWT of the development issuer; the user is made if missing."""
-        assert self.server.issuer is not None
-        origin = "/".join(self.server.issuer.split("/")[:3])
-        async with self.http.post(f"{origin}/_dev/token", json={"user": user}) as answer:
-            return str((await answer.json())["token"])
-
-    async def sign_in(self, user: str) -> dict[str, Any]:
-        """A new login: `token` and `refresh_token`."""
-        async with self.http.post(
-            f"http://{self.server.public}/v2/account/authenticate/custom",
-            json={"id": await self.identity_token(user)},
-            headers=SERVER_KEY,
-        ) as answer:
-            assert answer.status == 200, await answer.text()
-            pair: dict[str, Any] = await answer.json()
-            return pair
-
-    async def connect(self, user: str, *, status: bool = False) -> RawSocket:
-        """Sign a player in and open a socket."""
-        token = (await self.sign_in(user))["token"]
-        return await self.open(token, status=status)
-
-    async def dial(self) -> RawSocket:
-        """A TCP connection on which nothing was said yet."""
-        return await RawSocket.dial(self.host, self.port)
-
-    async def open(self, token: str, *, status: bool = False) -> RawSocket:
-        socket = await self.dial()
-        answer = await socket.upgrade(f"/ws?token={token}&status={'true' if status else 'false'}")
-        assert answer.status == 101, answer
-        return socket
 
 
 async def until(met: Callable[[], bool]) -> None:
@@ -112,6 +68,7 @@ async def running(
         await server.start()
         # Without kept-alive connections, no HTTP connection is left on the server's side after an answer.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
-            yield Live(server, http)
+            assert server.issuer is not None
+            yield Live(server.public, server.issuer, http, server)
     finally:
         await server.stop()

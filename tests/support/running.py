@@ -17,11 +17,12 @@ STOP_LIMIT_S = 15
 
 
 class RunningServer:
-    """`public` and `ops` are `host:port`; `issuer` is the development issuer's URL; `printed` grows."""
+    """`public` and `ops` are `host:port`, `issuer` is a URL; `stdout` and `stderr` grow line by line."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
-        self.printed: list[str] = []
+        self.stdout: list[str] = []
+        self.stderr: list[str] = []
         self.public = ""
         self.ops = ""
         self.issuer = ""
@@ -38,12 +39,12 @@ class RunningServer:
     @property
     def output(self) -> str:
         """Everything printed so far, on both streams."""
-        return "".join(self.printed)
+        return "".join([*self.stdout, *self.stderr])
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """The log so far, line by line."""
-        return [json.loads(line) for line in list(self.printed) if line.startswith("{")]
+        return [json.loads(line) for line in list(self.stdout) if line.startswith("{")]
 
     def identity_token(self, user: str) -> str:
         """An identity JWT of the development issuer; the user is made if missing."""
@@ -54,14 +55,14 @@ class RunningServer:
         stdout, stderr = self.process.stdout, self.process.stderr
         assert stdout is not None
         assert stderr is not None
-        self._read_on(stderr)
+        self._read_on(stderr, self.stderr)
         overdue = threading.Timer(START_LIMIT_S, self.process.kill)
         overdue.start()
         try:
             ready = self._find_ready(stdout)
         finally:
             overdue.cancel()
-            self._read_on(stdout)
+            self._read_on(stdout, self.stdout)
         self.public, self.ops = ready["public"], ready["ops"]
         self.issuer = ready.get("issuer") or ""
 
@@ -81,14 +82,14 @@ class RunningServer:
 
     def _find_ready(self, stdout: IO[str]) -> dict[str, Any]:
         for line in stdout:
-            self.printed.append(line)
+            self.stdout.append(line)
             if line.startswith("{") and (event := json.loads(line))["event"] == "server_ready":
                 return dict(event)
         raise AssertionError(f"the server did not become ready:\n{self.output}")
 
-    def _read_on(self, stream: IO[str]) -> None:
+    def _read_on(self, stream: IO[str], lines: list[str]) -> None:
         """Keep reading, so that a full pipe never holds the server up."""
-        reader = threading.Thread(target=self.printed.extend, args=(stream,), daemon=True)
+        reader = threading.Thread(target=lines.extend, args=(stream,), daemon=True)
         reader.start()
         self._readers.append(reader)
 
