@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from protocol import json, json_strict
 from protocol.close import CloseReason
 from protocol.errors import ErrorCode, ProtocolError
@@ -10,22 +12,11 @@ from protocol.message import Message
 from protocol.messages import INCOMING, OUTGOING
 
 
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What travels: a message, or none, and the `cid` that ties a reply to its request."""
 
-    __slots__ = ("cid", "message")
-
-    def __init__(self, message: Message | None, cid: str = "") -> None:
-        self.message = message
-        self.cid = cid
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Envelope) and (self.cid, self.message) == (other.cid, other.message)
-
-    def __repr__(self) -> str:
-        return f"Envelope({self.message!r}, {self.cid!r})"
-
-    __hash__ = None  # type: ignore[assignment]  # messages may hold maps
+    message: Message | None
+    cid: str = ""
 
 
 _NAMES: dict[type[Message], str] = {message: name for name, message in {**INCOMING, **OUTGOING}.items()}

@@ -63,12 +63,12 @@ def dump(tree: dict[str, Any]) -> bytes:
 
 
 class Reader(NamedTuple):
-    """How a class is read fast: its integer fields, its oneof, and whether objects can be nested in it."""
+    """How a class is read fast: its integer fields, its oneof, and the fields that may hold objects."""
 
     message: type[Message]
     integers: tuple[str, ...]
     oneof: tuple[str, ...]
-    nests: bool
+    nested: tuple[str, ...]
 
 
 def load_fast(
@@ -76,8 +76,8 @@ def load_fast(
 ) -> tuple[str, Message] | None:
     """The cid and message of a plainly spelt envelope, or None: then ask `json_strict`.
 
-    Duplicate names cannot hide here: as many entries were read as the text has colons. A trusted peer is not
-    checked for them.
+    Duplicate names cannot hide here: the text has as many colons as entries were read, and as the kept texts
+    hold, none of which is escaped and so could stand in for a dropped one. A trusted peer is not checked.
     """
     try:
         tree = orjson.loads(payload)
@@ -95,9 +95,11 @@ def load_fast(
         return None
     if not trusted:
         entries += len(body)
-        if reader.nests:
-            entries += _nested_entries(body)
-        if payload.count(b":") != entries:
+        for nested in reader.nested:
+            if value := body.get(nested):
+                entries += _entries(value)
+        colons = payload.count(b":") - entries
+        if colons and (reader.nested or b"\\u003" in payload or colons != _colons_in_texts(cid, body)):
             return None
     if reader.oneof and sum(body.get(name) is not None for name in reader.oneof) > 1:
         return None
@@ -107,6 +109,10 @@ def load_fast(
         return cid, msgspec.convert(body, reader.message)
     except msgspec.ValidationError:
         return None
+
+
+def _colons_in_texts(cid: str, body: dict[str, Any]) -> int:
+    return cid.count(":") + sum(value.count(":") for value in body.values() if type(value) is str)
 
 
 def _plain_integers(body: dict[str, Any], names: tuple[str, ...]) -> bool:
@@ -133,17 +139,11 @@ def _canonical(text: str) -> int | None:
     return number if str(number) == text else None
 
 
-def _nested_entries(body: dict[str, Any]) -> int:
-    count = 0
-    for value in body.values():
-        kind = type(value)
-        if kind is dict:
-            count += len(value) + _nested_entries(value)
-        elif kind is list:
-            for item in value:
-                if type(item) is dict:
-                    count += len(item) + _nested_entries(item)
-    return count
+def _entries(value: Any) -> int:
+    kind = type(value)
+    if kind is dict:
+        return len(value) + sum(map(_entries, value.values()))
+    return sum(map(_entries, value)) if kind is list else 0
 
 
 # ---- plans, derived once from the annotations
@@ -159,7 +159,7 @@ def _writer(message: type[Message]) -> Writer:
         inner = [_writer(part) for hint in fields.values() for part in messages_in(hint.kind)]
         writer = Writer(
             tuple(name for name, hint in fields.items() if hint.bits == 64),
-            tuple(name for name, hint in fields.items() if hint.bits and defaults[name] == 0),
+            tuple(name for name, hint in fields.items() if hint.bits == 32 and defaults[name] == 0),
             any(float in (hint.kind, *get_args(hint.kind)) for hint in fields.values())
             or any(part.doubles for part in inner),
         )
@@ -174,5 +174,7 @@ def reader(message: type[Message]) -> Reader:
     fields = hints(message)
     plain = tuple(name for name, hint in fields.items() if hint.bits)
     oneof = tuple(name for name, hint in fields.items() if hint.field.oneof)
-    nests = any(get_origin(hint.kind) is dict or messages_in(hint.kind) for hint in fields.values())
-    return Reader(message, plain, oneof, nests)
+    nested = tuple(
+        name for name, hint in fields.items() if get_origin(hint.kind) is dict or messages_in(hint.kind)
+    )
+    return Reader(message, plain, oneof, nested)

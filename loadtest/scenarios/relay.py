@@ -12,7 +12,7 @@ from typing import Final
 from loadtest.failures import SwarmError
 from loadtest.histogram import Histogram
 from loadtest.ledger import Ledger, Tally
-from loadtest.player import Player
+from loadtest.player import Player, State
 from protocol.message import Message
 from protocol.messages import Error, Match, MatchCreate, MatchData, MatchDataSend, MatchJoin
 
@@ -63,8 +63,10 @@ class Relay:
         self._ledger.enrol([player.number for player in group])
 
     def act(self, player: int, intended_ns: int) -> None:
-        """Send the next message of this player."""
+        """Send the next message of this player, unless their socket has ended."""
         sender = self._players[player]
+        if sender.state is not State.OPEN:
+            return
         stamp = _STAMP.pack(player, self._ledger.send(player), intended_ns, self._clock_ns())
         sender.send(MatchDataSend(match_id=sender.match_id, op_code=OP_CODE, data=stamp))
 

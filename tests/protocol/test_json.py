@@ -18,6 +18,7 @@ from protocol.messages import (
     Error,
     MatchData,
     MatchDataSend,
+    MatchJoin,
     MatchmakerMatched,
     MatchmakerUser,
     MatchPresenceEvent,
@@ -101,6 +102,8 @@ def test_nothing_but_protocol_errors_leaves(payload: bytes) -> None:
         b'{"match_data_send":{"op_code":3,"presences":[{"user_id":"u"}],"reliable":true}}',
         b'{"match_join":{"match_id":"m.","metadata":{"a":"b"}}}',
         b'{"status_update":{"status":null}}',
+        b'{"cid":"a:b","rpc":{"id":"f","payload":"{\\"a\\":{\\"b\\":1}}"}}',
+        b'{"channel_message_send":{"channel_id":"2...x","content":"{\\"a\\":\\":::\\"}"}}',
     ],
 )
 def test_the_plain_spelling_is_taken_fast(payload: bytes) -> None:
@@ -123,6 +126,11 @@ def test_the_plain_spelling_is_taken_fast(payload: bytes) -> None:
         b'{"matchLeave":{}}',
         b'{"match_leave":{"match_id":"a","match_id":"b"}}',
         b'{"match_leave":{"match_id":"a","match_id":"\\u003a"}}',
+        b'{"match_leave":{"match_id":"a","match_id":"\\u003A"}}',
+        b'{"match_leave":{"match_id":"a:","match_id":":"}}',
+        b'{"match_leave":{"match_id":":","match_id":"a"}}',
+        b'{"cid":":","cid":":","match_leave":{}}',
+        b'{"match_join":{"metadata":{"a":":"}}}',
         b'{"match_join":{"match_id":"a","token":"b"}}',
         b'{"match_join":{"metadata":{"a":"b","a":"c"}}}',
         b'{"match_data_send":{"op_code":1.0}}',
@@ -139,10 +147,10 @@ def test_whatever_is_doubtful_is_left_to_the_strict_path(payload: bytes) -> None
 
 
 def test_a_trusted_peer_may_have_colons_in_its_texts() -> None:
-    payload = b'{"status_update":{"status":"a:b"}}'
+    payload = b'{"match_join":{"match_id":"a:b"}}'
 
     assert load_fast(payload, READERS) is None
-    assert load_fast(payload, READERS, trusted=True) == ("", StatusUpdate(status="a:b"))
+    assert load_fast(payload, READERS, trusted=True) == ("", MatchJoin(match_id="a:b"))
 
 
 PLAYER = UserPresence(user_id="u", session_id="s", username="ann")
