@@ -176,7 +176,7 @@ class Swarm:
         gc.unfreeze()
 
     async def _act(self) -> None:
-        """Carry out the schedules until the duration is over."""
+        """Carry out the schedules until the duration is over, or nobody is left."""
         options, count = self._options, len(self._players)
         start = time.monotonic_ns()
         until = start + round(options.duration_s * NS)
@@ -190,11 +190,14 @@ class Swarm:
             for schedule, act in plans:
                 for player, intended in schedule.due(min(now, until - 1)):
                     act(player, intended)
-            if now >= until:
+            if now >= until or self._all_dropped():
                 break
             wait = min(until, *(schedule.next_ns() for schedule, _ in plans)) - time.monotonic_ns()
             await asyncio.sleep(min(max(wait / NS, TICK_S), STOP_CHECK_S))
         self._stopped.set()
+
+    def _all_dropped(self) -> bool:
+        return self._dropped.total() >= len(self._players)
 
     def _heartbeat(self, player: int, _intended_ns: int) -> None:
         self._players[player].ping()
@@ -236,7 +239,7 @@ class Swarm:
     async def _settle(self) -> None:
         """Wait for what is still on its way."""
         for _ in range(round(SETTLE_S / SETTLE_STEP_S)):
-            if self._scenario.is_settled():
+            if self._scenario.is_settled() or self._all_dropped():
                 return
             await asyncio.sleep(SETTLE_STEP_S)
 
