@@ -41,15 +41,17 @@ class Logins:
             raise SwarmError(f"no development issuer at {self._options.issuer}")
         self._client_id = answer["client_id"]
 
-    async def login(self, name: str) -> Login:
-        """Sign the player up if they are new, in, and over to the server. Raises SwarmError."""
-        begun = time.monotonic_ns()
+    async def login(self, name: str, due_ns: int) -> Login:
+        """Sign the player up if they are new, in, and over to the server. Raises SwarmError.
+
+        `due_ns` is when they were to begin (monotonic): beginning late counts as the issuer's latency.
+        """
         password = f"{name}-Passw0rd"
         identity = await self._sign_in(name, password)
         signed_in = time.monotonic_ns()
         token = await self._bridge(identity)
         bridged = time.monotonic_ns()
-        return Login(token, (signed_in - begun) // 1000, (bridged - signed_in) // 1000)
+        return Login(token, (signed_in - due_ns) // 1000, (bridged - signed_in) // 1000)
 
     async def _sign_in(self, name: str, password: str) -> str:
         client = {"ClientId": self._client_id}

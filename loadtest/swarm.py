@@ -32,6 +32,7 @@ from protocol.message import Message
 COMING_IN_AT_ONCE: Final = 64
 HEARTBEATS_PER_S: Final = 0.1
 TICK_S: Final = 0.001
+PROGRESS_S: Final = 1.0
 STOP_CHECK_S: Final = 0.1
 SETTLE_S: Final = 5.0
 SETTLE_STEP_S: Final = 0.01
@@ -69,6 +70,7 @@ class Swarm:
         self._own_cpu_s = 0.0
         self._before: Usage | None = None
         self._after: Usage | None = None
+        self._all_in = asyncio.Event()
         self._stopped = asyncio.Event()
         self._relay: Relay | None = None
         self._scenario: Scenario = Idle()
@@ -115,26 +117,36 @@ class Swarm:
 
         async def bring_in_turn() -> None:
             for number in arrivals:
-                await self._wait(begun + self._options.ramp_s * number / total - time.monotonic())
+                due = begun + self._options.ramp_s * number / total
+                await self._wait(due - time.monotonic())
                 if self._stopped.is_set():
                     return
-                await self._bring_in(number, logins)
+                await self._bring_in(number, logins, round(due * NS))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(COMING_IN_AT_ONCE, total)):
                 group.create_task(bring_in_turn())
+            group.create_task(self._tell_arrivals())
         self._players.sort(key=lambda player: player.number)
 
-    async def _bring_in(self, number: int, logins: Logins) -> None:
-        login = await logins.login(f"swarm-{self._options.seed}-{number}")
+    async def _bring_in(self, number: int, logins: Logins, due_ns: int) -> None:
+        login = await logins.login(f"swarm-{self._options.seed}-{number}", due_ns)
         self._sign_in.record(login.issuer_us)
         self._bridge.record(login.bridge_us)
         begun = time.monotonic_ns()
         player = await self._open_socket(number, login)
         self._connect.record((time.monotonic_ns() - begun) // 1000)
         self._players.append(player)
-        if len(self._players) % 100 == 0:
-            self._say(f"{len(self._players)} of {self._options.players} players connected")
+        if len(self._players) == self._options.players:
+            self._all_in.set()
+
+    async def _tell_arrivals(self) -> None:
+        while not self._all_in.is_set() and not self._stopped.is_set():
+            try:
+                async with asyncio.timeout(PROGRESS_S):
+                    await self._all_in.wait()
+            except TimeoutError:
+                self._say(f"{len(self._players)} of {self._options.players} players connected")
 
     async def _open_socket(self, number: int, login: Login) -> Player:
         url = urlsplit(self._options.url)
@@ -211,7 +223,7 @@ class Swarm:
         second = 0
         while not self._stopped.is_set():
             second += 1
-            await self._wait(begun + second - time.monotonic())
+            await self._wait(begun + second * PROGRESS_S - time.monotonic())
             if self._stopped.is_set():
                 return
             tally = self._scenario.tally()

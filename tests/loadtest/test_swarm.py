@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from loadtest.failures import SwarmError
 from loadtest.options import Options, parse
 from loadtest.report import Result, write
 from loadtest.swarm import Swarm
-from tests.support.swarm import FaultySite, faithful
+from tests.support.swarm import FaultySite, faithful, serving
 
 Serve = Callable[[FaultySite], Awaitable[str]]
 
@@ -19,19 +19,12 @@ Serve = Callable[[FaultySite], Awaitable[str]]
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     """Starts a site; gives its address."""
-    runners: list[web.AppRunner] = []
+    async with AsyncExitStack() as sites:
 
-    async def start(site: FaultySite) -> str:
-        runner = web.AppRunner(site.app(), shutdown_timeout=1)
-        runners.append(runner)
-        await runner.setup()
-        listener = web.TCPSite(runner, "127.0.0.1", 0)
-        await listener.start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async def start(site: FaultySite) -> str:
+            return await sites.enter_async_context(serving(site))
 
-    yield start
-    for runner in runners:
-        await runner.cleanup()
+        yield start
 
 
 def options(url: str, *more: str) -> Options:

@@ -7,8 +7,8 @@ import asyncio
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import ClientConnectionResetError, WSMsgType, web
@@ -115,3 +115,14 @@ class FaultySite:
         """Close every socket as a draining server does."""
         sockets = [socket for room in self._rooms.values() for socket, _ in room]
         await asyncio.gather(*(socket.close(code=4001, message=b"server restarting") for socket in sockets))
+
+
+@asynccontextmanager
+async def serving(site: FaultySite) -> AsyncIterator[str]:
+    """The site's address while it is up."""
+    runner = web.AppRunner(site.app(), shutdown_timeout=1)
+    await runner.setup()
+    listener = web.TCPSite(runner, "127.0.0.1", 0)
+    await listener.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
