@@ -40,6 +40,7 @@ from server.world import World
 
 log = structlog.get_logger("lockgate.app")
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 4096
 """Connections that may wait to be accepted: a match that ends sends all its players back at once."""
 SOCKET_ROUTES = tuple(route for route in ROUTES if route.path == "/ws")
@@ -57,7 +58,7 @@ async def serve(settings: Settings, *, dev: bool = False) -> None:
     def on_signal() -> None:
         (now if draining.is_set() else draining).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     server = Server(settings, dev=dev)
     try:

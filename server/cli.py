@@ -1,8 +1,10 @@
 """The `lockgate` command: serve, check-config, token, swarm. Picks the event loop."""
 
 import argparse
+import asyncio
 import os
 import resource
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,8 +72,18 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     _raise_open_files()
-    uvloop.run(app.serve(settings, dev=options.dev))
+    uvloop.run(_until_stopped(settings, dev=options.dev))
     return 0
+
+
+async def _until_stopped(settings: Settings, *, dev: bool) -> None:
+    try:
+        await app.serve(settings, dev=dev)
+    finally:
+        # Only the interpreter's own end is left: one more signal must not spoil the exit status.
+        for number in app.STOP_SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _check(_settings: Settings, _options: argparse.Namespace) -> int:

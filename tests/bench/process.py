@@ -24,7 +24,7 @@ class ServerProcess:
 
     def __enter__(self) -> Self:
         # A file, not a pipe: one that nobody reads while the load runs would stop the server.
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.NamedTemporaryFile("ab")
         self._process = subprocess.Popen(
             self._command,
             stdout=self._output,
@@ -55,8 +55,7 @@ class ServerProcess:
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
-            self._output.seek(0)
-            for line in self._output:
+            for line in Path(self._output.name).read_bytes().splitlines(keepends=True):
                 if self._ready in line and line.endswith(b"\n"):
                     return line.decode()
             time.sleep(0.02)
