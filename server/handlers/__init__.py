@@ -2,18 +2,14 @@
 
 from protocol import messages
 from protocol.message import Message
-from server.handlers import control, match, rpc, status
+from server.handlers import channel, control, match, rpc, status
 from server.routes import join
 
-ROUTES = join((control.routes, match.routes, rpc.routes, status.routes))
+ROUTES = join((channel.routes, control.routes, match.routes, rpc.routes, status.routes))
 
 NOT_OFFERED: frozenset[type[Message]] = frozenset(
     {
         messages.ChannelJoin,
-        messages.ChannelLeave,
-        messages.ChannelMessageRemove,
-        messages.ChannelMessageSend,
-        messages.ChannelMessageUpdate,
         messages.MatchmakerAdd,
         messages.MatchmakerRemove,
         messages.PartyAccept,
