@@ -2,7 +2,7 @@
 # ARGS passes options on: make swarm ARGS="--players 50", make test ARGS="-k party -x".
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench swarm e2e lock clean help
+.PHONY: run test check bench soak swarm e2e lock clean help
 SHELL := /bin/sh
 
 ARGS ?=
@@ -28,6 +28,9 @@ check: $(VENV)/test.stamp ## Check format, lint, types and the direction of impo
 
 bench: $(VENV)/test.stamp ## Measure CPU and memory beside other WebSocket servers
 	@$(PY) -m tests.bench $(ARGS)
+
+soak: $(VENV)/test.stamp ## Let hostile clients loose on a server for ten minutes (ARGS="--seconds 60")
+	@$(PY) -m tests.fuzz.sockets $(ARGS)
 
 swarm: $(VENV)/run.stamp ## Send 500 players to a running server
 	@$(PY) -m server swarm --players 500 --scenario relay $(ARGS)

@@ -56,7 +56,9 @@ def test_content_is_a_json_object(content: str) -> None:
     check_content(content)
 
 
-@pytest.mark.parametrize("content", ["", "notjson", '"str"', "[]", "1", "null", '{"x":NaN}', "{}}", "[" * 3000])
+@pytest.mark.parametrize(
+    "content", ["", "notjson", '"str"', "[]", "1", "null", '{"x":NaN}', "{}}", "[" * 3000]
+)
 def test_content_that_is_none_is_refused(content: str) -> None:
     with pytest.raises(RequestError, match="Message content must be a valid JSON object"):
         check_content(content)
