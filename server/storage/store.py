@@ -14,7 +14,7 @@ from typing import Protocol
 from sqlalchemy import ColumnElement, RowMapping, exists, insert, select, update
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage.engine import READERS, Writer, open_engine, sqlite_path
@@ -126,8 +126,11 @@ class Store:
         self._writing = open_engine(path, begin="BEGIN IMMEDIATE", pool_size=1)
         self._reading = open_engine(path, begin="BEGIN", pool_size=READERS)
         self._engines = [self._writing, self._reading]
-        async with self._writing.begin() as connection:
-            await connection.run_sync(metadata.create_all)
+        try:
+            async with self._writing.begin() as connection:
+                await connection.run_sync(metadata.create_all)
+        except DBAPIError as error:
+            raise ValueError(f"storage.url: {path}: {error.orig}") from None
         self._writer = Writer(self._writing)
 
     async def close(self) -> None:

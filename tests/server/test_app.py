@@ -101,3 +101,12 @@ async def test_a_key_file_that_others_can_read_stops_the_start_in_one_line(tmp_p
         await app.serve(settings(tmp_path, log={"level": "error", "format": "json"}), dev=True)
 
     assert len(why.value.problems) == 1
+
+
+async def test_a_file_that_is_no_database_stops_the_start_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.db").write_bytes(b"not a database at all, but longer than a header would be" * 40)
+
+    with log_output(), pytest.raises(ConfigError, match=r"lockgate\.db: file is not a database") as why:
+        await app.serve(settings(tmp_path, log={"level": "error", "format": "json"}), dev=True)
+
+    assert len(why.value.problems) == 1
