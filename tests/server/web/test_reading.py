@@ -30,7 +30,7 @@ from tests.support.site import AUTHENTICATE, SERVER_KEY, Site, bearer, post, raw
         (b'{"id":"\\ud800"}', "proto: "),
         (b'{"id":"\xff"}', "proto: "),
         (b'{"id":1' + b"0" * 5000 + b"}", "proto: "),
-        (b"[" * 5000, "proto: "),
+        (b"[" * 5000 + b"]" * 5000, "proto: "),
         (b'{"a":' * 5000 + b"1" + b"}" * 5000, "proto: "),
         (b"\xef\xbb\xbf{}", "proto: "),
         (b"\x00", "proto: "),
