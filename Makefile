@@ -2,7 +2,9 @@
 # ARGS passes options on: make swarm ARGS="--players 50", make test ARGS="-k party -x".
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench soak swarm e2e lock clean help
+.PHONY: run test check bench soak fuzz swarm e2e lock clean help
+
+.PHONY: run test check bench soak fuzz swarm e2e lock clean help
 SHELL := /bin/sh
 
 ARGS ?=
@@ -31,6 +33,9 @@ bench: $(VENV)/test.stamp ## Measure CPU and memory beside other WebSocket serve
 
 soak: $(VENV)/test.stamp ## Let hostile clients loose on a server for ten minutes (ARGS="--seconds 60")
 	@$(PY) -m tests.fuzz.sockets $(ARGS)
+
+fuzz: $(VENV)/test.stamp ## Change good identity tokens in every way for ten minutes (LOCKGATE_FUZZ_S=60)
+	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest tests/fuzz $(ARGS)
 
 swarm: $(VENV)/run.stamp ## Send 500 players to a running server
 	@$(PY) -m server swarm --players 500 --scenario relay $(ARGS)

@@ -17,6 +17,7 @@ from server.config import ConfigError, IdentitySettings, IssuerSettings, Setting
 from server.core.match import Matches
 from server.core.presence import Presences
 from server.core.status import Statuses
+from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge
 from server.identity.devissuer import DevIssuer
 from server.identity.jwks import Jwks
@@ -74,7 +75,14 @@ async def serve(settings: Settings, *, dev: bool = False) -> None:
 class Server:
     """One process of Lockgate. `start` it, `drain` it, `stop` it."""
 
-    def __init__(self, settings: Settings, *, dev: bool = False, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        dev: bool = False,
+        clock: Clock | None = None,
+        before_authenticate: Hook | None = None,
+    ) -> None:
         self._settings = settings
         self._dev = dev
         self._clock = clock or SystemClock()
@@ -82,6 +90,11 @@ class Server:
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
         self._store = Store(self._ids)
+        self._before_authenticate = BeforeAuthenticate(
+            before_authenticate,
+            settings.identity.before_authenticate_timeout_s,
+            TaskOwner("before_authenticate"),
+        )
         self._issuer: DevIssuer | None = None
         self._jwks: Jwks | None = None
         self._runners: list[SiteRunner] = []
@@ -121,7 +134,9 @@ class Server:
             tasks=TaskOwner("jwks"),
         )
         await self._jwks.start()
-        bridge = Bridge(identity, self._jwks, self._store, tokens, self._clock, self._ids)
+        bridge = Bridge(
+            identity, self._jwks, self._store, tokens, self._clock, self._ids, self._before_authenticate
+        )
         world = self._world(tokens)
         performer, router = self._play(world)
         self._upgrade = Upgrade(
@@ -140,7 +155,7 @@ class Server:
             is_online=world.statuses.is_online,
             allowed_origins=settings.listen.allowed_origins,
         )
-        sources = self._sources(world, performer, router)
+        sources = self._sources(world, performer, router) | self._identity_sources(bridge)
         ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
         self.public = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
         self.websocket = self.public
@@ -188,6 +203,7 @@ class Server:
         for runner in reversed(self._runners):
             await runner.cleanup()
         await self._tasks.cancel_all()
+        await self._before_authenticate.close()
         if self._jwks is not None:
             await self._jwks.close()
         if self._issuer is not None:
@@ -206,7 +222,11 @@ class Server:
         identity = self._settings.identity
         if self._dev:
             self._issuer = DevIssuer(
-                self._settings.dev, Path(self._settings.data_dir), self._clock, self._ids
+                self._settings.dev,
+                Path(self._settings.data_dir),
+                self._clock,
+                self._ids,
+                production=self._settings.production,
             )
             await self._issuer.start()
             development = IssuerSettings(
@@ -286,6 +306,18 @@ class Server:
             "lockgate_presences": lambda: len(world.presences),
             "lockgate_status_follows": lambda: world.statuses.follows,
             "lockgate_keepalive_shifted_seconds_total": lambda: self._keepalive.shifted_s,
+        }
+
+    def _identity_sources(self, bridge: Bridge) -> dict[str, Callable[[], metrics.Reading]]:
+        outcomes = self._before_authenticate.outcomes
+        return {
+            "lockgate_identity_accepted_total": lambda: bridge.accepted,
+            "lockgate_identity_refused_total": lambda: {
+                reason.value: count for reason, count in bridge.refused.items()
+            },
+            "lockgate_before_authenticate_total": lambda: {
+                outcome.value: count for outcome, count in outcomes.items()
+            },
         }
 
 

@@ -109,8 +109,11 @@ class IssuerSettings(Section):
     algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256",)
     username_claim: str = "username"
     """Claim that names a player when the account is created."""
+    display_name_claim: str = ""
+    """Claim that becomes a new account's display name; empty: none, since `name` is often a real one."""
     claims_to_vars: dict[str, str] = {}
-    """Session variable name to the claim it is taken from; clients cannot set these names."""
+    """Session variable name to the claim it is taken from; clients cannot set these names. A claim that is no
+    text, such as the list `cognito:groups`, becomes compact JSON: a comma may be part of a group's name."""
 
     @model_validator(mode="after")
     def _names_its_clients(self) -> Self:
@@ -123,6 +126,8 @@ class IdentitySettings(Section):
     issuers: tuple[IssuerSettings, ...] = ()
     allow_client_username: bool = False
     """Let a client choose its name at account creation by the `username` query parameter."""
+    before_authenticate_timeout_s: Positive = 2
+    """How long game code may think about a sign-in; the client waits, with its request open."""
     logins_per_minute_per_address: Annotated[int, Field(ge=0)] = 30
     logins_per_minute_per_subject: Annotated[int, Field(ge=0)] = 10
 

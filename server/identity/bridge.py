@@ -3,6 +3,7 @@
 Whatever identity a caller writes beside the token is not asked for. Knows nothing of HTTP.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,7 @@ import structlog
 from server.clock import Clock
 from server.config import IdentitySettings
 from server.identity import usernames, verify
+from server.identity.before_authenticate import BeforeAuthenticate
 from server.identity.failures import NotFound, RequestInvalid, Unauthenticated
 from server.identity.identity import Identity
 from server.identity.keyset import VerifyKey
@@ -46,7 +48,7 @@ class Login:
 
 
 class Bridge:
-    """Signs players in."""
+    """Signs players in. `accepted` and `refused` count identity tokens, those by the check that failed."""
 
     def __init__(
         self,
@@ -56,7 +58,9 @@ class Bridge:
         tokens: Tokens,
         clock: Clock,
         ids: Ids,
+        before_authenticate: BeforeAuthenticate | None = None,
     ) -> None:
+        self._before_authenticate = before_authenticate
         self._issuers = {issuer.issuer: issuer for issuer in settings.issuers}
         self._allow_client_username = settings.allow_client_username
         self._vars = SessionVars(settings.issuers)
@@ -65,18 +69,22 @@ class Bridge:
         self._tokens = tokens
         self._clock = clock
         self._ids = ids
+        self.accepted = 0
+        self.refused: Counter[verify.RefusalReason] = Counter(dict.fromkeys(verify.RefusalReason, 0))
 
     async def login(
         self, id_token: object, client_vars: Mapping[str, str], *, create: bool, wanted_username: str | None
     ) -> Login:
         """Verify the token and start a login of its player's account, made if need be.
 
-        Raises `RequestInvalid`, `Unauthenticated`, `NotFound` (no account and `create` is false) and
-        `KeysUnavailable`.
+        Raises `RequestInvalid`, `Unauthenticated`, `NotFound` (no account and `create` is false),
+        `KeysUnavailable`, and for the game's hook `PlayerRefused`, `Unfinished` and `GameFault`.
         """
         if not isinstance(id_token, str) or not id_token:
             raise RequestInvalid("Custom ID is required.")
         identity = await self._identify(id_token)
+        if self._before_authenticate is not None:
+            await self._before_authenticate.check(identity)
         claim_vars = self._vars.of_claims(identity)
         session_vars = self._vars.merged(client_vars, claim_vars)
         username = self._username(identity, wanted_username)
@@ -90,7 +98,12 @@ class Bridge:
             absolute_exp=absolute_exp,
         )
         account = await self._store.login(
-            identity.issuer, identity.subject, family, create=create, username=username
+            identity.issuer,
+            identity.subject,
+            family,
+            create=create,
+            username=username,
+            display_name=self._display_name(identity),
         )
         if account is None:
             raise NotFound("User account not found.")
@@ -110,8 +123,10 @@ class Bridge:
         except verify.Refused as refused:
             # The key id is the peer's text, so only the beginning of it is written down.
             kid = None if refused.kid is None else refused.kid[:LOGGED_KID]
+            self.refused[refused.reason] += 1
             log.info("identity_refused", reason=refused.reason.value, kid=kid, issuer=refused.issuer)
             raise Unauthenticated("Identity token invalid") from None
+        self.accepted += 1
         log.info("identity_accepted", kid=parsed.kid[:LOGGED_KID], issuer=identity.issuer)
         return identity
 
@@ -119,3 +134,7 @@ class Bridge:
         if self._allow_client_username and wanted:
             return usernames.check(wanted)
         return usernames.usable(identity.claims.get(self._issuers[identity.issuer].username_claim))
+
+    def _display_name(self, identity: Identity) -> str:
+        claim = self._issuers[identity.issuer].display_name_claim
+        return usernames.usable_display_name(identity.claims.get(claim)) if claim else ""

@@ -21,6 +21,25 @@ class NotFound(Denied):
     """The account does not exist."""
 
 
+class PlayerRefused(Denied):
+    """The game does not let this player in; the message is the game's own."""
+
+
+class Unfinished(Denied):
+    """The game's code did not come to an answer in time; try again after `retry_after_s`."""
+
+    def __init__(self, retry_after_s: int = 1) -> None:
+        super().__init__("Sign-in unavailable")
+        self.retry_after_s = retry_after_s
+
+
+class GameFault(Denied):
+    """The game's code failed. What went wrong is in the log only."""
+
+    def __init__(self) -> None:
+        super().__init__("Internal Server Error")
+
+
 class KeysUnavailable(Denied):
     """The identity provider's keys cannot be had now; try again after `retry_after_s`."""
 

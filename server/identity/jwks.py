@@ -216,10 +216,10 @@ class Jwks:
     ) -> None:
         self._tasks = tasks
         self._session: aiohttp.ClientSession | None = None
-        denied = PUBLIC_TEST_KEYS if production else frozenset()
         self.caches: dict[str, JwksCache] = {}
         for settings in issuers:
             source = Source(settings, production=production)
+            denied = denied_keys(settings, production=production)
             self.caches[settings.issuer] = JwksCache(
                 settings.issuer, self._fetcher(source), denied=denied, clock=clock, ids=ids, tasks=tasks
             )
@@ -250,6 +250,12 @@ class Jwks:
             return await source.fetch(self._session)
 
         return fetch
+
+
+def denied_keys(settings: IssuerSettings, *, production: bool) -> frozenset[str]:
+    """Thumbprints that may not sign: keys that anyone can sign with serve tests on this machine only."""
+    where = urlsplit(settings.jwks_url or settings.issuer).hostname or ""
+    return frozenset() if not production and _is_loopback(where) else PUBLIC_TEST_KEYS
 
 
 def check_url(url: str, *, production: bool) -> None:

@@ -20,6 +20,7 @@ MAX_KEYS = 32
 MAX_KID = 256
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 sections 6.2.2, 6.3.2 and 6.4
 MAX_EXPONENT_BITS = 64  # what OpenSSL accepts for large keys; a huge one would make each check slow
 
 PUBLIC_TEST_KEYS = frozenset(
@@ -137,6 +138,8 @@ def _read(entry: dict[str, Any]) -> VerifyKey:
         or "verify" not in key_ops
     ):
         raise _KeyUnusable
+    if _PRIVATE & entry.keys():
+        raise _KeyUnusable  # the private half is published with it: anyone can sign
     try:
         return VerifyKey(entry["kid"], algorithm, read(entry))
     except (ValueError, UnsupportedAlgorithm) as error:  # cryptography's refusal of the numbers

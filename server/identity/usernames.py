@@ -1,10 +1,11 @@
-"""The reference server's rule for usernames."""
+"""The reference server's rule for usernames, and ours for display names, which need not be unique."""
 
 import re
 
 from server.identity.failures import RequestInvalid
 
 MAX_BYTES = 128
+MAX_DISPLAY_BYTES = 255
 
 _INVALID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -26,3 +27,10 @@ def usable(claim: object) -> str | None:
         return check(claim)
     except RequestInvalid:
         return None
+
+
+def usable_display_name(claim: object) -> str:
+    """A claim as a display name, or "" when it cannot be one: it is shown, so it is printable text."""
+    if not isinstance(claim, str) or not claim.isprintable():
+        return ""
+    return claim if len(claim.encode()) <= MAX_DISPLAY_BYTES else ""

@@ -28,6 +28,7 @@ MAX_LIFE_S = 24 * 3600
 _ALGORITHMS = frozenset({"RS256", "ES256"})
 _REFUSED_HEADERS = ("crit", "b64", "zip", "cty", "enc")
 _TYPES = (None, "JWT", "at+jwt")
+_CLIENT_CLAIMS = ("client_id", "azp", "cid")  # RFC 9068, OpenID Connect Core section 2, Okta
 _jws = jwt.PyJWS(algorithms=sorted(_ALGORITHMS))
 
 
@@ -100,9 +101,10 @@ def check(parsed: Unverified, key: VerifyKey | None, now: float) -> Identity:
     _check_times(parsed, now)
     _check_audience(parsed)
     subject = _subject(parsed)
-    wanted = {parsed.settings.username_claim, *parsed.settings.claims_to_vars.values()}
+    settings = parsed.settings
+    wanted = {settings.username_claim, settings.display_name_claim, *settings.claims_to_vars.values()}
     kept = {name: parsed.claims[name] for name in wanted if name in parsed.claims}
-    return Identity(parsed.settings.issuer, subject, kept)
+    return Identity(settings.issuer, subject, kept)
 
 
 def _segments(token: str) -> tuple[bytes, bytes, bytes]:
@@ -158,7 +160,7 @@ def _check_times(parsed: Unverified, now: float) -> None:
         raise parsed.refused(RefusalReason.EXPIRED)
     if max(iat, nbf) > now + LEEWAY_S:
         raise parsed.refused(RefusalReason.NOT_YET_VALID)
-    if exp - iat > MAX_LIFE_S:
+    if not 0 < exp - iat <= MAX_LIFE_S:
         raise parsed.refused(RefusalReason.TIMES)
 
 
@@ -195,6 +197,8 @@ def _subject(parsed: Unverified) -> str:
     # isprintable: no controls, NUL, surrogates or separators other than the ASCII space.
     if not subject.isprintable() or " " in subject:
         raise parsed.refused(RefusalReason.SUBJECT)
-    if subject == parsed.claims.get("client_id"):
-        raise parsed.refused(RefusalReason.SUBJECT)  # a machine's token (client credentials), no player
+    # A machine's token (client credentials) is no player: its subject is the client that asked for it.
+    clients = [parsed.claims.get(name) for name in _CLIENT_CLAIMS]
+    if subject in clients or subject in parsed.settings.client_ids:
+        raise parsed.refused(RefusalReason.SUBJECT)
     return subject

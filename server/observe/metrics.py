@@ -37,6 +37,13 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),
+    "lockgate_identity_accepted_total": Metric("counter", "Identity tokens that passed every check."),
+    "lockgate_identity_refused_total": Metric(
+        "counter", "Identity tokens refused, by the check that failed.", "reason"
+    ),
+    "lockgate_before_authenticate_total": Metric(
+        "counter", "Players that the game was asked about, by how that ended.", "outcome"
+    ),
     "lockgate_keepalive_shifted_seconds_total": Metric(
         "counter", "Seconds by which deadlines moved because the event loop was late."
     ),

@@ -139,18 +139,28 @@ class Store:
             await engine.dispose()
 
     async def login(
-        self, issuer: str, subject: str, family: NewFamily, *, create: bool, username: str | None
+        self,
+        issuer: str,
+        subject: str,
+        family: NewFamily,
+        *,
+        create: bool,
+        username: str | None,
+        display_name: str = "",
     ) -> LoggedIn | None:
         """Find or create the account of (issuer, subject) and add `family` to it, in one transaction.
 
-        `username` is wished for at creation only; a taken one gets a suffix, none a random name. Returns
-        None when there is no account and `create` is false; nothing is written then.
+        `username` and `display_name` are wished for at creation only; a username that is taken gets a
+        suffix, none a random name. Returns None when there is no account and `create` is false; nothing is
+        written then.
         """
 
         async def work(connection: AsyncConnection) -> LoggedIn | None:
             found = await self._find(connection, issuer, subject)
             if found is None and create:
-                found = await self._create(connection, issuer, subject, username, family.created_at)
+                found = await self._create(
+                    connection, issuer, subject, username, display_name, now=family.created_at
+                )
             if found is not None:
                 await connection.execute(_family_row(found.account_id, family))
             return found
@@ -253,12 +263,21 @@ class Store:
         return None if row is None else LoggedIn(row.id, row.username, created=False)
 
     async def _create(
-        self, connection: AsyncConnection, issuer: str, subject: str, username: str | None, now: int
+        self,
+        connection: AsyncConnection,
+        issuer: str,
+        subject: str,
+        username: str | None,
+        display_name: str,
+        *,
+        now: int,
     ) -> LoggedIn:
         account_id = await self._free_id(connection, issuer, subject)
         name = await self._free_name(connection, username)
         await connection.execute(
-            insert(accounts).values(id=account_id, username=name, create_time=now, update_time=now)
+            insert(accounts).values(
+                id=account_id, username=name, display_name=display_name, create_time=now, update_time=now
+            )
         )
         await connection.execute(
             insert(identities).values(issuer=issuer, subject=subject, account_id=account_id, create_time=now)

@@ -10,7 +10,16 @@ import orjson
 import structlog
 from aiohttp import web
 
-from server.identity.failures import Denied, KeysUnavailable, NotFound, RequestInvalid, Unauthenticated
+from server.identity.failures import (
+    Denied,
+    GameFault,
+    KeysUnavailable,
+    NotFound,
+    PlayerRefused,
+    RequestInvalid,
+    Unauthenticated,
+    Unfinished,
+)
 
 log = structlog.get_logger("lockgate.web")
 
@@ -39,6 +48,9 @@ _CODES: dict[type[Denied], Code] = {
     RequestInvalid: Code.INVALID_ARGUMENT,
     Unauthenticated: Code.UNAUTHENTICATED,
     NotFound: Code.NOT_FOUND,
+    PlayerRefused: Code.PERMISSION_DENIED,
+    GameFault: Code.INTERNAL,
+    Unfinished: Code.UNAVAILABLE,
     KeysUnavailable: Code.UNAVAILABLE,
 }
 
@@ -77,7 +89,7 @@ def answer(error: Exception) -> web.StreamResponse:
             return failed(error.code, error.message)
         case Denied():
             response = failed(_CODES[type(error)], error.message)
-            if isinstance(error, KeysUnavailable):
+            if isinstance(error, KeysUnavailable | Unfinished):
                 response.headers["Retry-After"] = str(error.retry_after_s)
             return response
         case web.HTTPNotFound() | web.HTTPMethodNotAllowed():

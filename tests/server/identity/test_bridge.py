@@ -12,9 +12,19 @@ import structlog
 from structlog.testing import capture_logs
 
 from server.config import IdentitySettings
+from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge, Login
-from server.identity.failures import KeysUnavailable, NotFound, RequestInvalid, Unauthenticated
+from server.identity.failures import (
+    KeysUnavailable,
+    NotFound,
+    PlayerRefused,
+    RequestInvalid,
+    Unauthenticated,
+)
+from server.identity.identity import Identity
 from server.identity.session_vars import MAX_BYTES
+from server.identity.verify import RefusalReason
+from server.tasks import TaskOwner
 from tests.support import issuer
 from tests.support.issuer import ALICE, BOB, ISSUER
 from tests.support.site import IDENTITY, Gate, open_gate
@@ -156,6 +166,67 @@ async def test_the_name_is_taken_at_creation_only(gate: Gate) -> None:
     renamed = await sign_in(gate, username="queen")
 
     assert renamed.username == "alice"
+
+
+async def test_a_display_name_is_taken_at_creation_only_and_only_if_asked_for(
+    gate: Gate, tmp_path: Path
+) -> None:
+    unasked = await sign_in(gate, sub=BOB, name="Bob")
+    named = issuer.SETTINGS.model_copy(update={"display_name_claim": "name"})
+    async with open_gate(tmp_path / "named", identity=IdentitySettings(issuers=(named,))) as asking:
+        first = await sign_in(asking, name="Ada Lovelace")
+        await sign_in(asking, name="Queen")
+        odd = await sign_in(asking, sub=BOB, name=["Bob"])
+        accounts = [await asking.store.account(login.user_id) for login in (first, odd)]
+    silent = await gate.store.account(unasked.user_id)
+
+    assert [account.display_name for account in accounts if account] == ["Ada Lovelace", ""]
+    assert silent is not None
+    assert silent.display_name == ""
+
+
+def asking(gate: Gate, hook: Hook, timeout_s: float = 60) -> Bridge:
+    fence = BeforeAuthenticate(hook, timeout_s, TaskOwner("test"))
+    return Bridge(IDENTITY, issuer.fixed_keys(), gate.store, gate.tokens, gate.clock, gate.ids, fence)
+
+
+async def test_the_game_may_refuse_a_verified_player_before_anything_is_written(gate: Gate) -> None:
+    asked: list[Identity] = []
+
+    async def hook(identity: Identity) -> str:
+        asked.append(identity)
+        return "Closed beta."
+
+    bridge = asking(gate, hook)
+    good = issuer.token(gate.clock.wall(), custom_role="guest")
+    forged = issuer.token(gate.clock.wall(), key=issuer.rsa_key(number=1))
+
+    with pytest.raises(PlayerRefused, match=r"Closed beta\."):
+        await bridge.login(good, {}, create=True, wanted_username=None)
+    with pytest.raises(Unauthenticated):
+        await bridge.login(forged, {}, create=True, wanted_username=None)
+    assert asked == [Identity(ISSUER, ALICE, {"username": "alice", "custom_role": "guest"})]
+    assert await gate.store.account(ALICE) is None
+
+
+async def test_a_player_whom_the_game_lets_in_is_signed_in(gate: Gate) -> None:
+    login = await asking(gate, lambda _identity: None).login(
+        issuer.token(gate.clock.wall()), {}, create=True, wanted_username=None
+    )
+
+    assert login.user_id == ALICE
+
+
+async def test_each_refusal_is_counted_by_its_reason(gate: Gate) -> None:
+    await sign_in(gate)
+    for changed in ({"sub": ""}, {"exp": 0}, {"exp": 0}, {"iss": "x"}):
+        with pytest.raises(Unauthenticated):
+            await sign_in(gate, **changed)
+
+    counted = {reason: count for reason, count in gate.bridge.refused.items() if count}
+    assert gate.bridge.accepted == 1
+    assert counted == {RefusalReason.SUBJECT: 1, RefusalReason.EXPIRED: 2, RefusalReason.ISSUER: 1}
+    assert set(gate.bridge.refused) == set(RefusalReason)
 
 
 async def test_a_wanted_name_is_ignored_unless_allowed(gate: Gate, tmp_path: Path) -> None:

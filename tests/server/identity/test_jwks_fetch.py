@@ -8,8 +8,8 @@ from aiohttp import web
 
 from server.config import IssuerSettings
 from server.identity.failures import KeysUnavailable
-from server.identity.jwks import MAX_DOCUMENT, Jwks, check_url
-from server.identity.keyset import thumbprint
+from server.identity.jwks import MAX_DOCUMENT, Jwks, check_url, denied_keys
+from server.identity.keyset import PUBLIC_TEST_KEYS, thumbprint
 from server.ids import RandomIds
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
@@ -218,15 +218,41 @@ async def test_a_fetch_has_its_own_time_limit(server: Server, monkeypatch: pytes
         await fetched("https://issuer.example", f"{server.url}/keys")
 
 
-async def test_a_public_test_key_is_denied_in_production_only(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_public_test_key_is_taken_from_this_machine_outside_production_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mine = frozenset({thumbprint(rsa_key().public_key())})
     monkeypatch.setattr("server.identity.jwks.PUBLIC_TEST_KEYS", mine)
-    settings = IssuerSettings(issuer="https://i.example", jwks_url="https://k.example", client_ids=(CLIENT,))
 
     async def document(_self: object, _session: object) -> bytes:
         return jwks(ONE)
 
     monkeypatch.setattr("server.identity.jwks.Source.fetch", document)
-    assert await fetched(settings.issuer, settings.jwks_url)
+    assert await fetched("https://i.example", "https://127.0.0.1/keys")
     with pytest.raises(KeysUnavailable):
-        await fetched(settings.issuer, settings.jwks_url, production=True)
+        await fetched("https://i.example", "https://keys.example/keys")
+    with pytest.raises(KeysUnavailable):
+        await fetched("https://i.example", "https://127.0.0.1/keys", production=True)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "jwks_url", "production", "denied"),
+    [
+        ("https://i.example", "http://127.0.0.1:1/keys", False, False),
+        ("https://i.example", "http://[::1]:1/keys", False, False),
+        ("https://i.example", "https://localhost/keys", False, False),
+        ("http://127.0.0.1:1/pool", "", False, False),
+        ("https://i.example", "", False, True),
+        ("http://127.0.0.1:1/pool", "https://keys.example/keys", False, True),
+        ("https://i.example", "https://127.0.0.1.example/keys", False, True),
+        ("https://i.example", "https://127.0.0.1@keys.example/keys", False, True),
+        ("https://i.example", "https://10.0.0.1/keys", False, True),
+        ("https://i.example", "https://127.0.0.1/keys", True, True),
+    ],
+)
+def test_keys_that_anyone_can_sign_with_are_denied_beyond_this_machine(
+    issuer: str, jwks_url: str, production: bool, denied: bool
+) -> None:
+    settings = IssuerSettings(issuer=issuer, jwks_url=jwks_url, client_ids=(CLIENT,))
+
+    assert denied_keys(settings, production=production) == (PUBLIC_TEST_KEYS if denied else frozenset())

@@ -29,3 +29,13 @@ def test_any_other_name_is_refused(name: str, message: str) -> None:
 @pytest.mark.parametrize("claim", [None, 7, True, ["alice"], {"a": 1}])
 def test_a_claim_that_is_no_text_is_no_name(claim: object) -> None:
     assert usernames.usable(claim) is None
+
+
+@pytest.mark.parametrize("name", ["a", "Ada Lovelace", "ünï☃", "x" * 255, "ü" * 127])
+def test_a_display_name_has_up_to_255_bytes(name: str) -> None:
+    assert usernames.usable_display_name(name) == name
+
+
+@pytest.mark.parametrize("claim", ["", "x" * 256, "ü" * 128, "a\nb", "a\u202eb", None, 7, True, ["a"]])
+def test_what_cannot_be_shown_is_no_display_name(claim: object) -> None:
+    assert usernames.usable_display_name(claim) == ""
