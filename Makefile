@@ -4,7 +4,6 @@
 .DEFAULT_GOAL := help
 .PHONY: run test check bench soak fuzz swarm e2e lock clean help
 
-.PHONY: run test check bench soak fuzz swarm e2e lock clean help
 SHELL := /bin/sh
 
 ARGS ?=
