@@ -93,7 +93,7 @@ lock: $(PY) ## Resolve the newest allowed requirements and write their hashes
 	@rm -rf $(LOCK) requirements/*.old
 
 clean: ## Remove what make made; data/ stays, it holds accounts and keys
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist results tests/e2e/sdk/node_modules
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist results tests/e2e/*/node_modules tests/bench/contenders/node/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list

@@ -4,33 +4,21 @@ moto always signs with one published key, for an issuer name on AWS, while its k
 """
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from server.config import IdentitySettings, IssuerSettings
 from server.identity.jwks import Jwks
 from server.ids import RandomIds
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
+from tests.support.cognito import Cognito
 from tests.support.site import SERVER_KEY, Site, open_gate, running_site
-
-REGION = "eu-central-1"
-PASSWORD = "Passw0rd!x"
-START_TIMEOUT_S = 30
 
 
 class NowClock(ManualClock):
@@ -38,106 +26,6 @@ class NowClock(ManualClock):
 
     def __init__(self) -> None:
         super().__init__(float(int(time.time())))
-
-
-@dataclass
-class Cognito:
-    """One user pool with two clients and a user."""
-
-    url: str
-    pool: str
-    client: str
-    other_client: str
-    other_pool: str
-    other_pool_client: str
-    api: Any
-
-    @property
-    def issuer(self) -> str:
-        return f"https://cognito-idp.{REGION}.amazonaws.com/{self.pool}"
-
-    def sign_in(self, client: str | None = None) -> dict[str, str]:
-        answer = self.api.initiate_auth(
-            ClientId=client or self.client,
-            AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": "alice", "PASSWORD": PASSWORD},
-        )
-        tokens: dict[str, str] = answer["AuthenticationResult"]
-        return tokens
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """The URL of moto's server, run as its own process on a free port."""
-    environment = os.environ | {
-        "AWS_ACCESS_KEY_ID": "t",
-        "AWS_SECRET_ACCESS_KEY": "t",
-        "MOTO_COGNITO_IDP_USER_POOL_ID_STRATEGY": "HASH",
-        "MOTO_COGNITO_IDP_USER_POOL_CLIENT_ID_STRATEGY": "HASH",
-    }
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_it_answers(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until_it_answers(url: str, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/moto-api/", timeout=1):
-                return
-        except (URLError, OSError):
-            time.sleep(0.05)
-    raise AssertionError("moto did not start")
-
-
-@pytest.fixture(scope="module")
-def cognito(moto: str) -> Cognito:
-    api = boto3.client(
-        "cognito-idp",
-        region_name=REGION,
-        endpoint_url=moto,
-        aws_access_key_id="t",
-        aws_secret_access_key="t",
-        config=Config(retries={"max_attempts": 0}),
-    )
-    pool, other_pool = (api.create_user_pool(PoolName=name)["UserPool"]["Id"] for name in ("game", "other"))
-
-    def client(of_pool: str, name: str) -> str:
-        made = api.create_user_pool_client(
-            UserPoolId=of_pool,
-            ClientName=name,
-            ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-        )
-        client_id: str = made["UserPoolClient"]["ClientId"]
-        return client_id
-
-    for of_pool in (pool, other_pool):
-        api.admin_create_user(
-            UserPoolId=of_pool, Username="alice", TemporaryPassword="Temp-12345", MessageAction="SUPPRESS"
-        )
-        api.admin_set_user_password(UserPoolId=of_pool, Username="alice", Password=PASSWORD, Permanent=True)
-    return Cognito(
-        moto, pool, client(pool, "web"), client(pool, "console"), other_pool, client(other_pool, "web"), api
-    )
 
 
 @pytest.fixture
@@ -148,8 +36,7 @@ async def site(tmp_path: Path, cognito: Cognito) -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def serve(folder: Path, cognito: Cognito, *, production: bool) -> AsyncIterator[Site]:
-    url = f"{cognito.url}/{cognito.pool}/.well-known/jwks.json"
-    settings = IssuerSettings(issuer=cognito.issuer, jwks_url=url, client_ids=(cognito.client,))
+    settings = IssuerSettings(issuer=cognito.issuer, jwks_url=cognito.jwks_url, client_ids=(cognito.client,))
     clock = NowClock()
     keys = Jwks(
         [settings], production=production, clock=clock, ids=RandomIds("test"), tasks=TaskOwner("jwks")

@@ -1,4 +1,4 @@
-"""Clocks that a test moves: one that stands still, and one that jumps."""
+"""Clocks that a test moves: one that stands still, and two that run and jump."""
 
 from server.clock import SystemClock
 
@@ -36,3 +36,10 @@ class JumpingClock:
 
     def jump(self, seconds: float) -> None:
         self._ahead += seconds
+
+
+class ForwardClock(JumpingClock):
+    """The machine's clock, both of whose times a test moves on."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead

@@ -17,6 +17,7 @@ from server.app import Server
 from server.clock import Clock
 from server.config import (
     DevSettings,
+    IdentitySettings,
     ListenSettings,
     SessionSettings,
     Settings,
@@ -57,11 +58,15 @@ async def running(
     *,
     socket: dict[str, Any] | None = None,
     session: dict[str, Any] | None = None,
+    identity: IdentitySettings | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Live]:
     """Start a server with these settings changed; stop it at the end."""
     settings = settings_in(
-        folder, socket=SocketSettings(**(socket or {})), session=SessionSettings(**(session or {}))
+        folder,
+        socket=SocketSettings(**(socket or {})),
+        session=SessionSettings(**(session or {})),
+        identity=identity or IdentitySettings(),
     )
     server = Server(settings, dev=True, clock=clock)
     try:
