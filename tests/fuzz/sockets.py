@@ -55,6 +55,8 @@ class Hostile:
         )
         self.sockets += 1
         for _ in range(chance.randint(1, 40)):
+            if writer.is_closing():
+                break
             self.messages += 1
             writer.write(self._frame())
             if chance.random() < 0.3:
