@@ -21,6 +21,7 @@ from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge
 from server.identity.devissuer import DevIssuer
 from server.identity.jwks import Jwks
+from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
 from server.identity.signingkeys import KeyFileError, SigningKeys
@@ -33,6 +34,7 @@ from server.sessions.registry import Registry
 from server.storage.store import Store
 from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
+from server.web.address import ClientAddresses
 from server.web.listener import SiteRunner
 from server.web.ops import OpsDeps, build_ops
 from server.web.site import ROUTES, PlayerRoute, Route, SiteDeps, build_site
@@ -44,6 +46,7 @@ log = structlog.get_logger("lockgate.app")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 4096
 """Connections that may wait to be accepted: a match that ends sends all its players back at once."""
+LOGIN_LIMITS = ("logins_per_minute_per_address", "logins_per_minute_per_subject")
 SOCKET_ROUTES = tuple(route for route in ROUTES if route.path == "/ws")
 """What a separate listener for sockets serves."""
 
@@ -89,7 +92,7 @@ class Server:
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
-        self._store = Store(self._ids)
+        self._store = Store(self._ids, spent_tokens=settings.identity.single_use_tokens)
         self._before_authenticate = BeforeAuthenticate(
             before_authenticate,
             settings.identity.before_authenticate_timeout_s,
@@ -137,14 +140,23 @@ class Server:
         bridge = Bridge(
             identity, self._jwks, self._store, tokens, self._clock, self._ids, self._before_authenticate
         )
+        links = Links(bridge, self._store, self._clock, self._ids, limit=identity.identities_per_account)
+        addresses = ClientAddresses(settings.listen.trusted_proxies)
         world = self._world(tokens)
         performer, router = self._play(world)
         self._upgrade = Upgrade(
-            tokens.check_session, self._registry, self._keepalive, settings.socket, self._clock, self._ids
+            tokens.check_session,
+            self._registry,
+            self._keepalive,
+            settings.socket,
+            self._clock,
+            self._ids,
+            addresses,
         )
         deps = SiteDeps(
             bridge=bridge,
             logins=logins,
+            links=links,
             tokens=tokens,
             store=self._store,
             clock=self._clock,
@@ -153,9 +165,10 @@ class Server:
             upgrade=self._upgrade,
             end_sessions=lambda families: self._registry.end_families(families, CloseReason.LOGGED_OUT),
             is_online=world.statuses.is_online,
+            addresses=addresses,
             allowed_origins=settings.listen.allowed_origins,
         )
-        sources = self._sources(world, performer, router) | self._identity_sources(bridge)
+        sources = self._sources(world, performer, router) | self._identity_sources(bridge, links)
         ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
         self.public = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
         self.websocket = self.public
@@ -235,6 +248,9 @@ class Server:
                 client_ids=(self._issuer.client_id,),
             )
             identity = identity.model_copy(update={"issuers": (*identity.issuers, development)})
+            # A swarm signs in from one address; whoever sets a limit wants it nevertheless.
+            unlimited = {name: 0 for name in LOGIN_LIMITS if name not in identity.model_fields_set}
+            identity = identity.model_copy(update=unlimited)
         if not identity.issuers:
             log.warning("no_identity_issuer", setting="identity.issuers")
         return identity
@@ -308,8 +324,8 @@ class Server:
             "lockgate_keepalive_shifted_seconds_total": lambda: self._keepalive.shifted_s,
         }
 
-    def _identity_sources(self, bridge: Bridge) -> dict[str, Callable[[], metrics.Reading]]:
-        outcomes = self._before_authenticate.outcomes
+    def _identity_sources(self, bridge: Bridge, links: Links) -> dict[str, Callable[[], metrics.Reading]]:
+        outcomes, limits, replay = self._before_authenticate.outcomes, bridge.limits, bridge.replay
         return {
             "lockgate_identity_accepted_total": lambda: bridge.accepted,
             "lockgate_identity_refused_total": lambda: {
@@ -318,6 +334,13 @@ class Server:
             "lockgate_before_authenticate_total": lambda: {
                 outcome.value: count for outcome, count in outcomes.items()
             },
+            "lockgate_logins_limited_total": lambda: limits.refused,
+            "lockgate_login_limit_keys": lambda: limits.keys,
+            "lockgate_login_limit_dropped_total": lambda: limits.dropped,
+            "lockgate_identity_tokens_repeated_total": lambda: replay.repeated,
+            "lockgate_identity_tokens_not_kept_total": lambda: replay.not_kept,
+            "lockgate_identities_linked_total": lambda: links.linked,
+            "lockgate_identities_unlinked_total": lambda: links.unlinked,
         }
 
 

@@ -129,7 +129,19 @@ class IdentitySettings(Section):
     before_authenticate_timeout_s: Positive = 2
     """How long game code may think about a sign-in; the client waits, with its request open."""
     logins_per_minute_per_address: Annotated[int, Field(ge=0)] = 30
+    """Logins (and linkings) of one address, or of one IPv6 /64; 0: no limit, which `--dev` makes the default.
+    Too low, players who share an address lock each other out."""
     logins_per_minute_per_subject: Annotated[int, Field(ge=0)] = 10
+    """Logins of one verified player; 0: no limit, which `--dev` makes the default."""
+    login_limit_keys: Count = 100_000
+    """Addresses, and players, whose limits are remembered at once; about 300 bytes each."""
+    identities_per_account: Count = 16
+    """Identities that may sign in to one account."""
+    single_use: bool = False
+    """Each identity token is taken once only, by its `jti`; without, until it expires."""
+    single_use_tokens: Count = 100_000
+    """Used identity tokens remembered until they expire. Beyond it nobody can sign in, so keep it over the
+    number of logins in a token's lifetime."""
 
     @model_validator(mode="after")
     def _issuers_differ(self) -> Self:
@@ -281,8 +293,6 @@ class Settings(BaseSettings):
 
 
 WITHOUT_EFFECT = {
-    "listen": ("trusted_proxies",),
-    "identity": ("logins_per_minute_per_address", "logins_per_minute_per_subject"),
     "session": ("refresh_grace_s",),
     "admission": tuple(AdmissionSettings.model_fields),
     "matchmaker": tuple(MatchmakerSettings.model_fields),

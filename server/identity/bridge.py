@@ -17,6 +17,8 @@ from server.identity.before_authenticate import BeforeAuthenticate
 from server.identity.failures import NotFound, RequestInvalid, Unauthenticated
 from server.identity.identity import Identity
 from server.identity.keyset import VerifyKey
+from server.identity.limits import LoginLimits
+from server.identity.replay import Replay
 from server.identity.session_vars import SessionVars
 from server.identity.tokens import Subject, Tokens
 from server.ids import Ids
@@ -64,6 +66,7 @@ class Bridge:
         self._issuers = {issuer.issuer: issuer for issuer in settings.issuers}
         self._allow_client_username = settings.allow_client_username
         self._vars = SessionVars(settings.issuers)
+        self.limits = LoginLimits(settings, clock)
         self._keys = keys
         self._store = store
         self._tokens = tokens
@@ -71,18 +74,19 @@ class Bridge:
         self._ids = ids
         self.accepted = 0
         self.refused: Counter[verify.RefusalReason] = Counter(dict.fromkeys(verify.RefusalReason, 0))
+        self.replay = Replay(single_use=settings.single_use, refused=self.refused)
 
     async def login(
         self, id_token: object, client_vars: Mapping[str, str], *, create: bool, wanted_username: str | None
     ) -> Login:
         """Verify the token and start a login of its player's account, made if need be.
 
-        Raises `RequestInvalid`, `Unauthenticated`, `NotFound` (no account and `create` is false),
-        `KeysUnavailable`, and for the game's hook `PlayerRefused`, `Unfinished` and `GameFault`.
+        Raises `NotFound` (no account and `create` is false), `TooManyLogins`, `TokensNotKept`, what
+        `identify` does, and for the game's hook `PlayerRefused`, `Unfinished` and `GameFault`. Call
+        `limits.admit_address` first: that limit is about the work done here.
         """
-        if not isinstance(id_token, str) or not id_token:
-            raise RequestInvalid("Custom ID is required.")
-        identity = await self._identify(id_token)
+        identity = await self.identify(id_token)
+        self.limits.admit_subject(identity.issuer, identity.subject)
         if self._before_authenticate is not None:
             await self._before_authenticate.check(identity)
         claim_vars = self._vars.of_claims(identity)
@@ -97,16 +101,20 @@ class Bridge:
             session_exp=self._tokens.session_exp(now, absolute_exp),
             absolute_exp=absolute_exp,
         )
-        account = await self._store.login(
-            identity.issuer,
-            identity.subject,
-            family,
-            create=create,
-            username=username,
-            display_name=self._display_name(identity),
-        )
+        token = self.replay.spending(identity, family.id)
+        with self.replay.answered(identity):
+            account = await self._store.login(
+                identity.issuer,
+                identity.subject,
+                family,
+                create=create,
+                username=username,
+                display_name=self._display_name(identity),
+                token=token,
+            )
         if account is None:
             raise NotFound("User account not found.")
+        self.replay.note_login(identity)
         pair = self._tokens.mint_pair(
             Subject(account.account_id, account.username, family.id, session_vars, now, absolute_exp), now=now
         )
@@ -115,7 +123,10 @@ class Bridge:
             account.created, account.account_id, account.username, family.id, pair.token, pair.refresh_token
         )
 
-    async def _identify(self, id_token: str) -> Identity:
+    async def identify(self, id_token: object) -> Identity:
+        """Verify the token. Raises `RequestInvalid`, `Unauthenticated` and `KeysUnavailable`."""
+        if not isinstance(id_token, str) or not id_token:
+            raise RequestInvalid("Custom ID is required.")
         try:
             parsed = verify.parse(id_token, self._issuers)
             key = await self._keys.key(parsed.settings.issuer, parsed.kid)

@@ -21,16 +21,31 @@ class NotFound(Denied):
     """The account does not exist."""
 
 
+class InUse(Denied):
+    """The identity belongs to another account."""
+
+
+class NotAllowed(Denied):
+    """The caller is known and may not do this."""
+
+
+class TryLater(Denied):
+    """It cannot be done now; try again after `retry_after_s` whole seconds."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class PlayerRefused(Denied):
     """The game does not let this player in; the message is the game's own."""
 
 
-class Unfinished(Denied):
-    """The game's code did not come to an answer in time; try again after `retry_after_s`."""
+class Unfinished(TryLater):
+    """The game's code did not come to an answer in time."""
 
     def __init__(self, retry_after_s: int = 1) -> None:
-        super().__init__("Sign-in unavailable")
-        self.retry_after_s = retry_after_s
+        super().__init__("Sign-in unavailable", retry_after_s)
 
 
 class GameFault(Denied):
@@ -40,9 +55,22 @@ class GameFault(Denied):
         super().__init__("Internal Server Error")
 
 
-class KeysUnavailable(Denied):
-    """The identity provider's keys cannot be had now; try again after `retry_after_s`."""
+class KeysUnavailable(TryLater):
+    """The identity provider's keys cannot be had now."""
 
     def __init__(self, retry_after_s: int = 1) -> None:
-        super().__init__("Identity provider unavailable")
-        self.retry_after_s = retry_after_s
+        super().__init__("Identity provider unavailable", retry_after_s)
+
+
+class TooManyLogins(TryLater):
+    """A login limit is reached."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("Too many logins, try again later.", retry_after_s)
+
+
+class TokensNotKept(TryLater):
+    """There is no room to remember one more identity token as used, so none is taken."""
+
+    def __init__(self, retry_after_s: int = 60) -> None:
+        super().__init__("Sign-in unavailable", retry_after_s)

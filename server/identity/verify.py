@@ -50,6 +50,8 @@ class RefusalReason(StrEnum):
     CLIENT = "client"
     AUDIENCE = "audience"
     SUBJECT = "subject"
+    TOKEN_ID = "token_id"
+    REPLAYED = "replayed"
 
 
 class Refused(Exception):
@@ -104,7 +106,9 @@ def check(parsed: Unverified, key: VerifyKey | None, now: float) -> Identity:
     settings = parsed.settings
     wanted = {settings.username_claim, settings.display_name_claim, *settings.claims_to_vars.values()}
     kept = {name: parsed.claims[name] for name in wanted if name in parsed.claims}
-    return Identity(settings.issuer, subject, kept)
+    # Checked above: `exp` is a finite number, and the token is taken until so long after it.
+    exp = math.ceil(parsed.claims["exp"]) + LEEWAY_S
+    return Identity(settings.issuer, subject, kept, _token_id(parsed), exp)
 
 
 def _segments(token: str) -> tuple[bytes, bytes, bytes]:
@@ -188,6 +192,12 @@ def _audiences(value: Any) -> frozenset[str]:
     if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         return frozenset()
     return frozenset(values)
+
+
+def _token_id(parsed: Unverified) -> str | None:
+    """RFC 7519 section 4.1.7; optional there, and only single use asks for it."""
+    token_id = parsed.claims.get("jti")
+    return token_id if isinstance(token_id, str) and token_id else None
 
 
 def _subject(parsed: Unverified) -> str:

@@ -34,6 +34,19 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_heartbeats_total": Metric("counter", "Pings answered without decoding."),
     "lockgate_messages_delivered_total": Metric("counter", "Messages queued, each receiver counted."),
     "lockgate_errors_total": Metric("counter", "Error envelopes sent.", "code"),
+    "lockgate_logins_limited_total": Metric("counter", "Logins refused by a rate limit.", "limit"),
+    "lockgate_login_limit_keys": Metric("gauge", "Addresses or players whose limit is counted.", "limit"),
+    "lockgate_login_limit_dropped_total": Metric(
+        "counter", "Limits forgotten before they were back to full, because of too many keys.", "limit"
+    ),
+    "lockgate_identity_tokens_repeated_total": Metric(
+        "counter", "Logins with an identity token that had signed in before."
+    ),
+    "lockgate_identity_tokens_not_kept_total": Metric(
+        "counter", "Identity tokens refused because no more can be remembered as used."
+    ),
+    "lockgate_identities_linked_total": Metric("counter", "Identities linked to an account."),
+    "lockgate_identities_unlinked_total": Metric("counter", "Identities unlinked from their account."),
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, RowMapping, exists, insert, select, update
 from sqlalchemy.dialects.sqlite import Insert
@@ -17,12 +17,18 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.storage.engine import READERS, Writer, open_engine, sqlite_path
+from server.storage import links
+from server.storage.engine import READERS, Work, Writer, open_engine, sqlite_path
+from server.storage.links import IdentityName, Link
+from server.storage.spent_tokens import Spending, SpentTokens
 from server.storage.tables import accounts, families, identities, metadata
+
+T = TypeVar("T")
 
 CHUNK = 500  # ids per statement; SQLite allows 999 variables in its oldest builds
 ATTEMPTS = 8
 NAME_BYTES = 128
+SPENT_TOKENS = 100_000
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NIL = str(uuid.UUID(int=0))
@@ -115,8 +121,10 @@ def is_account_id(text: str) -> bool:
 class Store:
     """The database. You must `open` it before use and `close` it at the end."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, *, spent_tokens: int = SPENT_TOKENS) -> None:
+        """`spent_tokens`: how many used identity tokens are remembered at once."""
         self._names = names
+        self._spent = SpentTokens(spent_tokens)
         self._engines: list[AsyncEngine] = []
 
     async def open(self, url: str) -> None:
@@ -147,12 +155,13 @@ class Store:
         create: bool,
         username: str | None,
         display_name: str = "",
+        token: Spending | None = None,
     ) -> LoggedIn | None:
         """Find or create the account of (issuer, subject) and add `family` to it, in one transaction.
 
         `username` and `display_name` are wished for at creation only; a username that is taken gets a
         suffix, none a random name. Returns None when there is no account and `create` is false; nothing is
-        written then.
+        written then. A login that is made uses `token` up. Raises `TokenSpent` and `NoRoom`.
         """
 
         async def work(connection: AsyncConnection) -> LoggedIn | None:
@@ -165,12 +174,37 @@ class Store:
                 await connection.execute(_family_row(found.account_id, family))
             return found
 
-        for _ in range(ATTEMPTS):
-            try:
-                return await self._writer.run(work)
-            except IntegrityError:
-                continue  # another process took the id or the name between our look and our insert
-        raise AssertionError("every attempt to create an account met a taken id or name")
+        return await self._insert(
+            self._spent.using_up(token, work, lambda found: found is not None, now=family.created_at)
+        )
+
+    async def link(
+        self, account_id: str, name: IdentityName, *, now: int, limit: int, token: Spending | None = None
+    ) -> Link:
+        """Let an identity sign in to the account too; if it then may, that uses `token` up.
+
+        Raises `TokenSpent` and `NoRoom`.
+        """
+
+        async def work(connection: AsyncConnection) -> Link:
+            return await links.link(connection, account_id, name, now=now, limit=limit)
+
+        return await self._insert(
+            self._spent.using_up(token, work, lambda outcome: outcome in (Link.MADE, Link.OWN), now=now)
+        )
+
+    async def unlink(
+        self, account_id: str, name: IdentityName, *, now: int, token: Spending | None = None
+    ) -> bool:
+        """Take an identity from the account, which uses `token` up. False: not its own, or its last one.
+
+        Raises `TokenSpent` and `NoRoom`.
+        """
+
+        async def work(connection: AsyncConnection) -> bool:
+            return await links.unlink(connection, account_id, name, now=now)
+
+        return await self._insert(self._spent.using_up(token, work, bool, now=now))
 
     async def account(self, account_id: str) -> Account | None:
         """The account with this id."""
@@ -252,6 +286,14 @@ class Store:
             return found
 
         return await self._writer.run(work)
+
+    async def _insert(self, work: Work[T]) -> T:
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._writer.run(work)
+            except IntegrityError:
+                continue  # another process inserted the same key between our look and our insert
+        raise AssertionError("every attempt to insert met a taken key")
 
     async def _find(self, connection: AsyncConnection, issuer: str, subject: str) -> LoggedIn | None:
         query = (

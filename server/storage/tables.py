@@ -32,6 +32,15 @@ identities = Table(
     Column("create_time", Integer, nullable=False),
 )
 
+spent_tokens = Table(
+    "spent_tokens",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    # What it was used for: a transaction that is repeated does not meet its own traces.
+    Column("use_id", String(36), nullable=False),
+    Column("exp", Integer, nullable=False, index=True),
+)
+
 families = Table(
     "families",
     metadata,

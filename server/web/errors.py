@@ -13,10 +13,15 @@ from aiohttp import web
 from server.identity.failures import (
     Denied,
     GameFault,
+    InUse,
     KeysUnavailable,
+    NotAllowed,
     NotFound,
     PlayerRefused,
     RequestInvalid,
+    TokensNotKept,
+    TooManyLogins,
+    TryLater,
     Unauthenticated,
     Unfinished,
 )
@@ -29,7 +34,9 @@ class Code(IntEnum):
 
     INVALID_ARGUMENT = 3
     NOT_FOUND = 5
+    ALREADY_EXISTS = 6
     PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
     INTERNAL = 13
     UNAVAILABLE = 14
     UNAUTHENTICATED = 16
@@ -38,7 +45,9 @@ class Code(IntEnum):
 STATUS = {
     Code.INVALID_ARGUMENT: 400,
     Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
     Code.PERMISSION_DENIED: 403,
+    Code.RESOURCE_EXHAUSTED: 429,
     Code.INTERNAL: 500,
     Code.UNAVAILABLE: 503,
     Code.UNAUTHENTICATED: 401,
@@ -51,6 +60,10 @@ _CODES: dict[type[Denied], Code] = {
     PlayerRefused: Code.PERMISSION_DENIED,
     GameFault: Code.INTERNAL,
     Unfinished: Code.UNAVAILABLE,
+    InUse: Code.ALREADY_EXISTS,
+    NotAllowed: Code.PERMISSION_DENIED,
+    TooManyLogins: Code.RESOURCE_EXHAUSTED,
+    TokensNotKept: Code.UNAVAILABLE,
     KeysUnavailable: Code.UNAVAILABLE,
 }
 
@@ -89,7 +102,7 @@ def answer(error: Exception) -> web.StreamResponse:
             return failed(error.code, error.message)
         case Denied():
             response = failed(_CODES[type(error)], error.message)
-            if isinstance(error, KeysUnavailable | Unfinished):
+            if isinstance(error, TryLater):
                 response.headers["Retry-After"] = str(error.retry_after_s)
             return response
         case web.HTTPNotFound() | web.HTTPMethodNotAllowed():

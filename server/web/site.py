@@ -15,11 +15,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 from server.clock import Clock
 from server.identity.bridge import Bridge
+from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims, Tokens
 from server.ids import Ids
 from server.storage.store import Store
-from server.web import account, auth
+from server.web import account, auth, links
+from server.web.address import ClientAddresses, site_of
 from server.web.cors import Cors
 from server.web.errors import Code, Failure, answer, forbidden, json_response
 from server.web.reading import MAX_BODY, basic_username, credentials
@@ -35,6 +37,7 @@ class SiteDeps:
 
     bridge: Bridge
     logins: Logins
+    links: Links
     tokens: Tokens
     store: Store
     clock: Clock
@@ -43,6 +46,7 @@ class SiteDeps:
     upgrade: Upgrade
     end_sessions: auth.EndSessions
     is_online: account.IsOnline
+    addresses: ClientAddresses
     allowed_origins: tuple[str, ...] = ("*",)
 
 
@@ -59,12 +63,16 @@ class Scheme(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A line of the table that is open, or asks for the server key (Basic)."""
+    """A line of the table that is open, or asks for the server key (Basic).
+
+    `verifies`: it verifies identity tokens, and so counts against the login limit of the caller's address.
+    """
 
     method: str
     path: str
     scheme: Scheme
     call: Call
+    verifies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class PlayerRoute:
     method: str
     path: str
     call: PlayerCall
+    verifies: bool = False
 
 
 UNLISTED = "/{path:.*}"
@@ -96,12 +105,25 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         "/v2/account/authenticate/custom",
         Scheme.SERVER_KEY,
         lambda deps, request: auth.authenticate_custom(request, deps.bridge),
+        verifies=True,
     ),
     Route(
         "POST",
         "/v2/account/session/refresh",
         Scheme.SERVER_KEY,
         lambda deps, request: auth.refresh(request, deps.logins),
+    ),
+    PlayerRoute(
+        "POST",
+        "/v2/account/link/custom",
+        lambda deps, request, caller: links.link_custom(request, caller, deps.links),
+        verifies=True,
+    ),
+    PlayerRoute(
+        "POST",
+        "/v2/account/unlink/custom",
+        lambda deps, request, caller: links.unlink_custom(request, caller, deps.links),
+        verifies=True,
     ),
     PlayerRoute(
         "POST",
@@ -154,10 +176,17 @@ def _guarded(route: Route | PlayerRoute, deps: SiteDeps) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if isinstance(route, PlayerRoute):
-            return await route.call(deps, request, _caller(request, deps.tokens))
+            caller = _caller(request, deps.tokens)
+            admit(request)
+            return await route.call(deps, request, caller)
         if route.scheme is Scheme.SERVER_KEY:
             _check_server_key(request, server_key)
+        admit(request)
         return await route.call(deps, request)
+
+    def admit(request: web.Request) -> None:
+        if route.verifies:
+            deps.bridge.limits.admit_address(site_of(deps.addresses.of(request)))
 
     return handle
 

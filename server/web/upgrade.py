@@ -22,6 +22,7 @@ from server.transport.cork import Cork
 from server.transport.handshake import VERSION, accept
 from server.transport.keepalive import Keepalive
 from server.transport.websocket import WebSocket
+from server.web.address import ClientAddresses
 
 TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 """What the reference reads as true; anything else is false."""
@@ -49,6 +50,7 @@ class Upgrade:
         settings: SocketSettings,
         clock: Clock,
         ids: Ids,
+        addresses: ClientAddresses,
     ) -> None:
         self._check_token = check_token
         self._registry = registry
@@ -56,6 +58,7 @@ class Upgrade:
         self._settings = settings
         self._clock = clock
         self._ids = ids
+        self._addresses = addresses
         self._cork: Cork | None = None
         self.accepting = True
         """False while the server drains: new sockets are sent away with 503."""
@@ -95,7 +98,7 @@ class Upgrade:
             max_fragments=self._settings.max_fragments,
         )
         session.attach(socket)
-        address = request.remote or ""
+        address = self._addresses.of(request)
         transport, behind = detach(request)
         transport.set_protocol(socket)
         transport.write(answer)

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from server.config import IdentitySettings, IssuerSettings
+from server.config import IssuerSettings
 from server.identity.jwks import Jwks
 from server.ids import RandomIds
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.cognito import Cognito
-from tests.support.site import SERVER_KEY, Site, open_gate, running_site
+from tests.support.site import SERVER_KEY, UNLIMITED, Site, open_gate, running_site
 
 
 class NowClock(ManualClock):
@@ -43,7 +43,7 @@ async def serve(folder: Path, cognito: Cognito, *, production: bool) -> AsyncIte
     )
     await keys.start()
     try:
-        identity = IdentitySettings(issuers=(settings,))
+        identity = UNLIMITED.model_copy(update={"issuers": (settings,)})
         async with (
             open_gate(folder, identity=identity, keys=keys, clock=clock) as gate,
             running_site(gate) as site,

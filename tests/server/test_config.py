@@ -192,9 +192,6 @@ def test_every_promised_key_is_known_and_those_without_effect_are_named(tmp_path
     settings = load(written(tmp_path, EVERYTHING))
 
     assert settings.without_effect == [
-        "listen.trusted_proxies",
-        "identity.logins_per_minute_per_address",
-        "identity.logins_per_minute_per_subject",
         "session.refresh_grace_s",
         "admission.sockets_total",
         "admission.sockets_per_address",

@@ -13,12 +13,14 @@ from aiohttp import web
 
 from server.config import IdentitySettings
 from server.identity.bridge import Bridge, KeySource
+from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
 from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import RandomIds
 from server.storage.store import Store
+from server.web.address import ClientAddresses
 from server.web.listener import SiteRunner
 from server.web.site import SiteDeps, build_site
 from tests.support import issuer
@@ -27,7 +29,8 @@ from tests.support.clock import ManualClock
 LIFETIMES = Lifetimes(session_s=7200, refresh_idle_s=14 * 86400, refresh_max_s=90 * 86400)
 AUTHENTICATE = "/v2/account/authenticate/custom"
 SERVER_KEY = {"Authorization": "Basic ZGVmYXVsdGtleTo="}
-IDENTITY = IdentitySettings(issuers=(issuer.SETTINGS,))
+UNLIMITED = IdentitySettings(logins_per_minute_per_address=0, logins_per_minute_per_subject=0)
+IDENTITY = UNLIMITED.model_copy(update={"issuers": (issuer.SETTINGS,)})
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Gate:
     tokens: Tokens
     bridge: Bridge
     logins: Logins
+    links: Links
 
 
 @dataclass
@@ -87,22 +91,25 @@ async def open_gate(
 ) -> AsyncIterator[Gate]:
     clock = clock or ManualClock()
     ids = RandomIds("test")
-    store = Store(ids)
+    store = Store(ids, spent_tokens=identity.single_use_tokens)
     await store.open(f"sqlite:///{folder / 'lockgate.db'}")
     signing = SigningKeys.load_or_create(folder / "keys.json", ids)
     revocations = Revocations(clock)
     tokens = Tokens(signing, LIFETIMES, revocations, clock)
     bridge = Bridge(identity, keys or issuer.fixed_keys(), store, tokens, clock, ids)
+    links = Links(bridge, store, clock, ids, limit=identity.identities_per_account)
     logins = Logins(identity.issuers, store, tokens, revocations, clock)
     await logins.start()
     try:
-        yield Gate(clock, ids, store, signing, revocations, tokens, bridge, logins)
+        yield Gate(clock, ids, store, signing, revocations, tokens, bridge, logins, links)
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def running_site(gate: Gate, *, allowed_origins: tuple[str, ...] = ("*",)) -> AsyncIterator[Site]:
+async def running_site(
+    gate: Gate, *, allowed_origins: tuple[str, ...] = ("*",), trusted_proxies: tuple[str, ...] = ()
+) -> AsyncIterator[Site]:
     async def upgrade(request: web.Request) -> web.StreamResponse:
         return await site.upgrade(request)
 
@@ -110,6 +117,7 @@ async def running_site(gate: Gate, *, allowed_origins: tuple[str, ...] = ("*",))
         SiteDeps(
             bridge=gate.bridge,
             logins=gate.logins,
+            links=gate.links,
             tokens=gate.tokens,
             store=gate.store,
             clock=gate.clock,
@@ -118,6 +126,7 @@ async def running_site(gate: Gate, *, allowed_origins: tuple[str, ...] = ("*",))
             upgrade=upgrade,
             end_sessions=lambda family_ids: site.end_sessions(family_ids),
             is_online=lambda user_id: user_id in site.online,
+            addresses=ClientAddresses(trusted_proxies),
             allowed_origins=allowed_origins,
         )
     )

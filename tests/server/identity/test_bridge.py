@@ -11,7 +11,6 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from server.config import IdentitySettings
 from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge, Login
 from server.identity.failures import (
@@ -30,8 +29,13 @@ from tests.support.issuer import ALICE, BOB, ISSUER
 from tests.support.site import IDENTITY, Gate, open_gate
 
 OTHER = "https://other.example"
-TWO_ISSUERS = IdentitySettings(
-    issuers=(issuer.SETTINGS, issuer.SETTINGS.model_copy(update={"issuer": OTHER, "claims_to_vars": {}}))
+TWO_ISSUERS = IDENTITY.model_copy(
+    update={
+        "issuers": (
+            issuer.SETTINGS,
+            issuer.SETTINGS.model_copy(update={"issuer": OTHER, "claims_to_vars": {}}),
+        )
+    }
 )
 
 
@@ -173,7 +177,9 @@ async def test_a_display_name_is_taken_at_creation_only_and_only_if_asked_for(
 ) -> None:
     unasked = await sign_in(gate, sub=BOB, name="Bob")
     named = issuer.SETTINGS.model_copy(update={"display_name_claim": "name"})
-    async with open_gate(tmp_path / "named", identity=IdentitySettings(issuers=(named,))) as asking:
+    async with open_gate(
+        tmp_path / "named", identity=IDENTITY.model_copy(update={"issuers": (named,)})
+    ) as asking:
         first = await sign_in(asking, name="Ada Lovelace")
         await sign_in(asking, name="Queen")
         odd = await sign_in(asking, sub=BOB, name=["Bob"])

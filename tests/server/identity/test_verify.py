@@ -58,6 +58,22 @@ def test_a_good_token_is_its_subject() -> None:
     assert identity.claims == {"username": "alice"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "token_id", "token_exp"),
+    [
+        ({}, "7c7b7a79-0000-4000-8000-000000000001", NOW + 3600 + 5),
+        ({"jti": None}, None, NOW + 3600 + 5),
+        ({"jti": ""}, None, NOW + 3600 + 5),
+        ({"jti": 7}, None, NOW + 3600 + 5),
+        ({"exp": NOW + 0.25}, "7c7b7a79-0000-4000-8000-000000000001", NOW + 1 + 5),
+    ],
+)
+def test_a_token_has_a_name_and_an_end(changed: dict[str, Any], token_id: str | None, token_exp: int) -> None:
+    identity = verify(signed(HEADER, payload(**changed)))
+
+    assert (identity.token_id, identity.token_exp) == (token_id, token_exp)
+
+
 def test_an_es256_token_verifies_where_the_issuer_uses_it() -> None:
     token = signed({"kid": "ec", "alg": "ES256"}, payload(), ec_key())
 
