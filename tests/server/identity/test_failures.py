@@ -2,10 +2,20 @@
 
 import pytest
 
-from server.identity.failures import Denied, KeysUnavailable, NotFound, RequestInvalid, Unauthenticated
+from server.identity.failures import (
+    Denied,
+    InUse,
+    KeysUnavailable,
+    NotAllowed,
+    NotFound,
+    RequestInvalid,
+    TokensNotKept,
+    TooManyLogins,
+    Unauthenticated,
+)
 
 
-@pytest.mark.parametrize("kind", [RequestInvalid, Unauthenticated, NotFound])
+@pytest.mark.parametrize("kind", [RequestInvalid, Unauthenticated, NotFound, InUse, NotAllowed])
 def test_a_failure_is_caught_as_a_denial_with_its_text(kind: type[Denied]) -> None:
     with pytest.raises(Denied) as denied:
         raise kind("Told outside.")
@@ -13,6 +23,8 @@ def test_a_failure_is_caught_as_a_denial_with_its_text(kind: type[Denied]) -> No
     assert denied.value.message == str(denied.value) == "Told outside."
 
 
-def test_missing_keys_say_when_to_come_back() -> None:
+def test_what_may_work_later_says_when() -> None:
     assert KeysUnavailable().retry_after_s == 1
     assert KeysUnavailable(60).retry_after_s == 60
+    assert TokensNotKept().retry_after_s == 60
+    assert TooManyLogins(7).retry_after_s == 7

@@ -8,10 +8,14 @@ from structlog.testing import capture_logs
 
 from server.identity.failures import (
     GameFault,
+    InUse,
     KeysUnavailable,
+    NotAllowed,
     NotFound,
     PlayerRefused,
     RequestInvalid,
+    TokensNotKept,
+    TooManyLogins,
     Unauthenticated,
     Unfinished,
 )
@@ -30,6 +34,10 @@ def body(response: web.StreamResponse) -> object:
         (RequestInvalid("x"), 400, 3, "x"),
         (Unauthenticated("x"), 401, 16, "x"),
         (NotFound("x"), 404, 5, "x"),
+        (InUse("x"), 409, 6, "x"),
+        (NotAllowed("x"), 403, 7, "x"),
+        (TooManyLogins(1), 429, 8, "Too many logins, try again later."),
+        (TokensNotKept(), 503, 14, "Sign-in unavailable"),
         (KeysUnavailable(), 503, 14, "Identity provider unavailable"),
         (PlayerRefused("x"), 403, 7, "x"),
         (GameFault(), 500, 13, "Internal Server Error"),
@@ -60,6 +68,6 @@ def test_only_a_missing_proof_asks_for_one() -> None:
     assert set(asked.values()) == {None}
 
 
-def test_unavailable_keys_say_when_to_come_back() -> None:
-    assert answer(KeysUnavailable(9)).headers["Retry-After"] == "9"
-    assert answer(Unfinished(3)).headers["Retry-After"] == "3"
+@pytest.mark.parametrize("error", [KeysUnavailable(9), TooManyLogins(9), TokensNotKept(9), Unfinished(9)])
+def test_what_may_work_later_says_when_to_come_back(error: Exception) -> None:
+    assert answer(error).headers["Retry-After"] == "9"
