@@ -43,6 +43,16 @@ TAKEOVER = [
     "the newer socket works",
 ]
 
+IDENTITIES = [
+    "sign in",
+    "the only identity cannot be unlinked",
+    "link a second identity, twice",
+    "either identity signs in to one account",
+    "unlink it",
+    "then it is another player, and in use",
+    "a plain custom id is refused",
+]
+
 
 @pytest.fixture(scope="session")
 def sdk() -> Path:
@@ -74,7 +84,10 @@ def tell(story: Path, told: dict[str, Any]) -> tuple[list[str], list[str]]:
     return [line["step"] for line in lines if "step" in line], lines[-1]["secrets"]
 
 
-@pytest.mark.parametrize(("script", "steps"), [("two_players.mjs", TWO_PLAYERS), ("takeover.mjs", TAKEOVER)])
+@pytest.mark.parametrize(
+    ("script", "steps"),
+    [("two_players.mjs", TWO_PLAYERS), ("takeover.mjs", TAKEOVER), ("identities.mjs", IDENTITIES)],
+)
 def test_the_javascript_sdk_plays_the_whole_story(
     sdk: Path, tmp_path: Path, script: str, steps: list[str]
 ) -> None:
