@@ -9,8 +9,9 @@ import pytest
 
 from server import app
 from server.app import Server
-from server.config import ConfigError, Settings, load
+from server.config import ConfigError, IdentitySettings, Settings, load
 from server.observe import logs
+from tests.support.inprocess import Live, running
 from tests.support.log_output import log_output
 
 
@@ -110,3 +111,35 @@ async def test_a_file_that_is_no_database_stops_the_start_in_one_line(tmp_path: 
         await app.serve(settings(tmp_path, log={"level": "error", "format": "json"}), dev=True)
 
     assert len(why.value.problems) == 1
+
+
+async def test_development_has_no_login_limits(tmp_path: Path) -> None:
+    async with running(tmp_path) as live:
+        for _ in range(35):
+            await live.sign_in("ada")
+
+        shown = await metrics(live)
+
+    assert shown['lockgate_logins_limited_total{limit="address"}'] == 0
+    assert shown['lockgate_login_limit_keys{limit="subject"}'] == 0
+    assert shown["lockgate_identities_linked_total"] == 0
+
+
+async def test_a_limit_that_is_set_holds_in_development_too(tmp_path: Path) -> None:
+    async with running(tmp_path, identity=IdentitySettings(logins_per_minute_per_subject=1)) as live:
+        await live.sign_in("ada")
+        body = {"id": await live.identity_token("ada")}
+        status, answer = await live.ask("POST", "/v2/account/authenticate/custom", live.server_key, body)
+
+        shown = await metrics(live)
+
+    assert (status, answer["code"]) == (429, 8)
+    assert shown['lockgate_logins_limited_total{limit="subject"}'] == 1
+    assert shown['lockgate_login_limit_keys{limit="address"}'] == 0
+
+
+async def metrics(live: Live) -> dict[str, float]:
+    """What the ops listener shows, by series."""
+    async with live.http.get(f"http://{live.server.ops}/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from structlog.testing import capture_logs
 
 from server.web.upgrade import Switched, detach
 from tests.support.inprocess import Live, running
@@ -128,6 +129,20 @@ async def test_a_draining_server_takes_nobody_in(live: Live) -> None:
 
     assert (answer.status, answer.body) == (503, "Server is shutting down\n")
     assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "expected"), [(("127.0.0.0/8",), "203.0.113.7"), (("10.0.0.0/8",), "127.0.0.1")]
+)
+async def test_an_open_socket_is_told_with_its_clients_address(
+    tmp_path: Path, trusted: tuple[str, ...], expected: str
+) -> None:
+    async with running(tmp_path, trusted_proxies=trusted) as live:
+        token = (await live.sign_in("ada"))["token"]
+        with capture_logs() as logs:
+            await ask(live, f"/ws?token={token}", {"X-Forwarded-For": "198.51.100.1, 203.0.113.7"})
+
+    assert [entry["address"] for entry in logs if entry["event"] == "socket_opened"] == [expected]
 
 
 async def test_aiohttp_still_has_the_undocumented_names_that_the_hand_over_rests_on() -> None:
