@@ -118,8 +118,8 @@ def gauges(server: RunningServer) -> dict[str, float]:
 async def emptied(server: RunningServer) -> dict[str, float]:
     """The metrics once everybody is gone, or after fifteen seconds.
 
-    A peer that does not answer a close is given two seconds of the server's own time, which passes more slowly
-    than the clock's while the server is short of CPU.
+    A peer that does not answer a close is given two seconds of the server's own time, which passes more
+    slowly than the clock's while the server is short of CPU.
     """
     for _ in range(60):
         seen = gauges(server)
