@@ -5,14 +5,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from server import app
 from server.app import Server
 from server.config import ConfigError, IdentitySettings, Settings, load
+from server.identity.devissuer import DevIssuerError
+from server.identity.identity import Identity
+from server.identity.verify import RefusalReason
 from server.observe import logs
 from tests.support.inprocess import Live, running
 from tests.support.log_output import log_output
+from tests.support.site import AUTHENTICATE
+from tests.support.visitor import Visitor
 
 
 def settings(folder: Path, **more: Any) -> Settings:
@@ -50,6 +56,66 @@ def test_development_and_production_exclude_each_other(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="exclude each other"):
         Server(settings(tmp_path, production=True, **own_keys), dev=True)
+
+
+async def test_the_development_issuer_itself_is_told_of_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two guards, since what it gives away is every account: here the first one is gone."""
+    own_keys = {"socket": {"server_key": "own"}, "runtime": {"http_key": "own"}}
+    monkeypatch.setattr(app, "_refuse_unsafe_dev", lambda _settings: None)
+
+    with pytest.raises(DevIssuerError, match="production"):
+        await started_and_stopped(Server(settings(tmp_path, production=True, **own_keys), dev=True))
+
+
+@pytest.mark.parametrize(
+    ("jwks_url", "production"),
+    [
+        ("http://keys.example/jwks.json", False),
+        ("http://10.0.0.1/jwks.json", False),
+        ("http://127.0.0.1.example/jwks.json", False),
+        ("file:///etc/passwd", False),
+        ("http://127.0.0.1/jwks.json", True),
+        ("http://keys.example/jwks.json", True),
+    ],
+)
+async def test_keys_that_come_in_the_clear_stop_the_start(
+    tmp_path: Path, jwks_url: str, production: bool
+) -> None:
+    own = {"socket": {"server_key": "own"}, "runtime": {"http_key": "own"}, "production": production}
+    issuers = [{"issuer": "https://i.example", "jwks_url": jwks_url, "client_ids": ["c"]}]
+
+    with pytest.raises(ValueError, match="https"):
+        await started_and_stopped(Server(settings(tmp_path, identity={"issuers": issuers}, **own)))
+
+
+async def test_the_game_is_asked_before_a_player_gets_in_and_that_is_counted(tmp_path: Path) -> None:
+    async def closed(_identity: Identity) -> str:
+        return "Closed beta."
+
+    server = Server(settings(tmp_path), dev=True, before_authenticate=closed)
+    try:
+        await server.start()
+        assert server.issuer is not None
+        async with aiohttp.ClientSession() as http:
+            player = Visitor(server.public, server.issuer, http)
+            body = {"id": await player.identity_token("alice")}
+            refused = await player.ask("POST", AUTHENTICATE, player.server_key, body)
+            forged = await player.ask("POST", AUTHENTICATE, player.server_key, {"id": body["id"] + "x"})
+            async with http.get(f"http://{server.ops}/metrics") as answer:
+                metrics = await answer.text()
+    finally:
+        await server.stop()
+
+    assert refused == (403, {"code": 7, "message": "Closed beta."})
+    assert forged == (401, {"code": 16, "message": "Identity token invalid"})
+    assert 'lockgate_before_authenticate_total{outcome="refused"} 1.0' in metrics
+    assert "lockgate_identity_accepted_total 1.0" in metrics
+    assert 'lockgate_identity_refused_total{reason="expired"} 0.0' in metrics
+    assert sum(line.startswith("lockgate_identity_refused_total{") for line in metrics.splitlines()) == len(
+        RefusalReason
+    )
 
 
 async def test_a_life_is_told_from_start_to_stop(tmp_path: Path) -> None:

@@ -278,6 +278,20 @@ async def test_a_claim_that_is_no_text_becomes_json(gate: Gate) -> None:
     assert vars_of(gate, login) == {"role": '["a",{"b":1}]'}
 
 
+async def test_a_list_of_groups_becomes_json_so_that_a_comma_in_a_name_divides_nothing(
+    tmp_path: Path,
+) -> None:
+    cognito = issuer.SETTINGS.model_copy(update={"claims_to_vars": {"groups": "cognito:groups"}})
+    async with open_gate(tmp_path, identity=IdentitySettings(issuers=(cognito,))) as gate:
+        few: dict[str, Any] = {"cognito:groups": ["a,b", "ü"]}
+        login = await sign_in(gate, {"groups": '["admin"]'}, **few)
+        many: dict[str, Any] = {"cognito:groups": [f"group-{number:04}" for number in range(200)]}
+        with pytest.raises(RequestInvalid, match="too large"):
+            await sign_in(gate, **many)
+
+        assert vars_of(gate, login) == {"groups": '["a,b","ü"]'}
+
+
 async def test_vars_are_taken_up_to_two_kibibytes_encoded(gate: Gate) -> None:
     room = MAX_BYTES - len(json.dumps({"k": ""}, separators=(",", ":")))
     login = await sign_in(gate, {"k": "x" * room})

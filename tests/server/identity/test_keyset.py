@@ -1,5 +1,7 @@
 """Which entries of a key set may verify a signature."""
 
+import gzip
+import importlib.resources
 import json
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from server.identity import base64url
-from server.identity.keyset import MAX_KEYS, KeySet, KeySetUnusable, thumbprint
+from server.identity.keyset import MAX_KEYS, PUBLIC_TEST_KEYS, KeySet, KeySetUnusable, thumbprint
 from tests.support.issuer import ec_key, jwk, jwks, rsa_key
 
 GOOD = jwk(rsa_key(), "good")
@@ -126,6 +128,15 @@ def test_a_denied_key_is_known_by_its_numbers_however_it_is_spelled() -> None:
     keys = KeySet.load(jwks(GOOD, padded, jwk(rsa_key(number=1), "beside")), denied=denied)
 
     assert list(keys.keys) == ["beside"]
+
+
+def test_the_key_that_moto_ships_is_known() -> None:
+    shipped = importlib.resources.files("moto") / "cognitoidp" / "resources" / "jwks-public.json.gz"
+    document = gzip.decompress(shipped.read_bytes())
+
+    assert len(KeySet.load(document)) == 1
+    with pytest.raises(KeySetUnusable):
+        KeySet.load(document, denied=PUBLIC_TEST_KEYS)
 
 
 def test_the_thumbprint_is_that_of_rfc_7638_section_3_1() -> None:

@@ -1,13 +1,20 @@
 """Sign in, refresh and log out over HTTP."""
 
+import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from server.config import IdentitySettings
+from server.identity.before_authenticate import BeforeAuthenticate, Hook
+from server.identity.bridge import Bridge
 from server.identity.failures import KeysUnavailable
+from server.identity.identity import Identity
+from server.tasks import TaskOwner
 from tests.support import issuer
 from tests.support.issuer import ALICE, BOB
-from tests.support.site import AUTHENTICATE, SERVER_KEY, Site, bearer, open_gate, post, running_site
+from tests.support.site import AUTHENTICATE, IDENTITY, SERVER_KEY, Site, bearer, open_gate, post, running_site
 
 
 async def test_a_player_signs_in_reads_their_account_refreshes_and_logs_out(site: Site) -> None:
@@ -66,6 +73,43 @@ async def test_unavailable_keys_ask_to_come_back(tmp_path: Path) -> None:
         async with site.client.post(AUTHENTICATE, data=body, headers=SERVER_KEY) as response:
             answer = await response.json()
             assert (response.status, answer["code"], response.headers["Retry-After"]) == (503, 14, "7")
+
+
+async def endless(_identity: Identity) -> str | None:
+    await asyncio.Event().wait()
+    return None
+
+
+async def broken(_identity: Identity) -> str | None:
+    raise RuntimeError("marker")
+
+
+@pytest.mark.parametrize(
+    ("hook", "status", "code", "message", "retry_after"),
+    [
+        (lambda _identity: "Not in your region.", 403, 7, "Not in your region.", None),
+        (endless, 503, 14, "Sign-in unavailable", "1"),
+        (broken, 500, 13, "Internal Server Error", None),
+    ],
+)
+async def test_what_the_game_says_or_fails_to_say_is_answered(
+    tmp_path: Path, hook: Hook, status: int, code: int, message: str, retry_after: str | None
+) -> None:
+    fence = BeforeAuthenticate(hook, 0.05 if hook is endless else 60, TaskOwner("test"))
+
+    async with open_gate(tmp_path) as gate:
+        gate.bridge = Bridge(
+            IDENTITY, issuer.fixed_keys(), gate.store, gate.tokens, gate.clock, gate.ids, fence
+        )
+        async with running_site(gate) as site:
+            body = json.dumps({"id": site.id_token()})
+            async with site.client.post(AUTHENTICATE, data=body, headers=SERVER_KEY) as response:
+                answer = await response.json()
+        account = await gate.store.account(ALICE)
+
+    assert (response.status, answer) == (status, {"code": code, "message": message})
+    assert response.headers.get("Retry-After") == retry_after
+    assert account is None
 
 
 async def test_a_site_without_issuers_refuses_every_token(tmp_path: Path) -> None:
