@@ -34,7 +34,7 @@ soak: $(VENV)/test.stamp ## Let hostile clients loose on a server for ten minute
 	@$(PY) -m tests.fuzz.sockets $(ARGS)
 
 fuzz: $(VENV)/test.stamp ## Change good identity tokens in every way for ten minutes (LOCKGATE_FUZZ_S=60)
-	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest tests/fuzz $(ARGS)
+	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s tests/fuzz $(ARGS)
 
 swarm: $(VENV)/run.stamp ## Send 500 players to a running server
 	@$(PY) -m server swarm --players 500 --scenario relay $(ARGS)
