@@ -96,8 +96,11 @@ class Writer:
         outcomes: list[Any | Exception] = []
         try:
             async with self._engine.begin() as connection:
-                outcomes = [await self._attempt(connection, item.work) for item in batch]
-        except Exception as error:  # the commit failed: every writer of the batch must hear of it
+                if len(batch) == 1:  # the transaction itself is what a failure undoes
+                    outcomes = [await batch[0].work(connection)]
+                else:
+                    outcomes = [await self._attempt(connection, item.work) for item in batch]
+        except Exception as error:  # a lone work or the commit failed: all of the batch must hear of it
             outcomes = [error] * len(batch)
         for item, outcome in zip(batch, outcomes, strict=True):
             if item not in self._waiting:

@@ -9,10 +9,9 @@ import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, exists, insert, select, update
-from sqlalchemy.dialects.sqlite import Insert
+from sqlalchemy import ColumnElement, RowMapping, bindparam, exists, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -29,6 +28,15 @@ CHUNK = 500  # ids per statement; SQLite allows 999 variables in its oldest buil
 ATTEMPTS = 8
 NAME_BYTES = 128
 SPENT_TOKENS = 100_000
+
+# Built once: SQLAlchemy takes longer to build a statement and to find it in its cache than to run it.
+_FIND = (
+    select(accounts.c.id, accounts.c.username)
+    .join(identities, identities.c.account_id == accounts.c.id)
+    .where(identities.c.issuer == bindparam("issuer"), identities.c.subject == bindparam("subject"))
+)
+# Repeated when the transaction is (see Writer), so an existing row is left as it is.
+_ADD_FAMILY = sqlite_insert(families).on_conflict_do_nothing()
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NIL = str(uuid.UUID(int=0))
@@ -171,7 +179,7 @@ class Store:
                     connection, issuer, subject, username, display_name, now=family.created_at
                 )
             if found is not None:
-                await connection.execute(_family_row(found.account_id, family))
+                await connection.execute(_ADD_FAMILY, _family_row(found.account_id, family))
             return found
 
         return await self._insert(
@@ -296,12 +304,7 @@ class Store:
         raise AssertionError("every attempt to insert met a taken key")
 
     async def _find(self, connection: AsyncConnection, issuer: str, subject: str) -> LoggedIn | None:
-        query = (
-            select(accounts.c.id, accounts.c.username)
-            .join(identities, identities.c.account_id == accounts.c.id)
-            .where(identities.c.issuer == issuer, identities.c.subject == subject)
-        )
-        row = (await connection.execute(query)).first()
+        row = (await connection.execute(_FIND, {"issuer": issuer, "subject": subject})).first()
         return None if row is None else LoggedIn(row.id, row.username, created=False)
 
     async def _create(
@@ -353,21 +356,16 @@ async def _taken(connection: AsyncConnection, column: ColumnElement[str], value:
     return bool(await connection.scalar(select(exists().where(column == value))))
 
 
-def _family_row(account_id: str, family: NewFamily) -> Insert:
-    # Repeated when the transaction is (see Writer), so an existing row is left as it is.
-    return (
-        sqlite_insert(families)
-        .values(
-            id=family.id,
-            account_id=account_id,
-            claim_vars=json.dumps(dict(family.claim_vars)),
-            created_at=family.created_at,
-            last_used_at=family.created_at,
-            session_exp=family.session_exp,
-            absolute_exp=family.absolute_exp,
-        )
-        .on_conflict_do_nothing()
-    )
+def _family_row(account_id: str, family: NewFamily) -> dict[str, Any]:
+    return {
+        "id": family.id,
+        "account_id": account_id,
+        "claim_vars": json.dumps(dict(family.claim_vars)),
+        "created_at": family.created_at,
+        "last_used_at": family.created_at,
+        "session_exp": family.session_exp,
+        "absolute_exp": family.absolute_exp,
+    }
 
 
 def _family(row: RowMapping) -> Family:

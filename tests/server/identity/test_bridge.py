@@ -11,6 +11,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from server.config import IdentitySettings
 from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge, Login
 from server.identity.failures import (
