@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from protocol.close import CloseReason
-from server import __version__, handlers
+from server import __version__, handlers, readings
 from server.clock import Clock, SystemClock
 from server.config import ConfigError, IdentitySettings, IssuerSettings, Settings, parse_address
 from server.core.match import Matches
@@ -117,11 +117,7 @@ class Server:
     async def start(self) -> None:
         """Build and start everything. On an exception you must still `stop`."""
         settings = self._settings
-        log.info("server_starting", version=__version__, node=settings.name, dev=self._dev)
-        for name in settings.default_keys:
-            log.warning("default_key_in_use", setting=name)
-        for name in settings.without_effect:
-            log.warning("setting_without_effect", setting=name)
+        self._tell_settings()
         keys = SigningKeys.load_or_create(self._key_file(), self._ids)
         await self._store.open(settings.storage.url)
         identity = await self._identity()
@@ -135,6 +131,8 @@ class Server:
             clock=self._clock,
             ids=self._ids,
             tasks=TaskOwner("jwks"),
+            stale_limit_s=identity.jwks_stale_limit_s,
+            cache_dir=identity.jwks_cache_dir,
         )
         await self._jwks.start()
         bridge = Bridge(
@@ -153,28 +151,14 @@ class Server:
             self._ids,
             addresses,
         )
-        deps = SiteDeps(
-            bridge=bridge,
-            logins=logins,
-            links=links,
-            tokens=tokens,
-            store=self._store,
-            clock=self._clock,
-            ids=self._ids,
-            server_key=settings.socket.server_key.get_secret_value(),
-            upgrade=self._upgrade,
-            end_sessions=lambda families: self._registry.end_families(families, CloseReason.LOGGED_OUT),
-            is_online=world.statuses.is_online,
-            addresses=addresses,
-            allowed_origins=settings.listen.allowed_origins,
+        deps = self._site_deps(bridge, links, logins, tokens, addresses, world.statuses.is_online)
+        await self._open_listeners(
+            deps,
+            readings.sockets(self._registry, self._upgrade, self._keepalive)
+            | readings.play(world, performer, router)
+            | readings.sign_in(bridge, links, self._before_authenticate)
+            | readings.keys(self._jwks),
         )
-        sources = self._sources(world, performer, router) | self._identity_sources(bridge, links)
-        ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
-        self.public = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
-        self.websocket = self.public
-        if settings.listen.websocket:
-            self.websocket = await self._listen(build_site(deps, SOCKET_ROUTES), settings.listen.websocket)
-        self.ops = await self._listen(ops, settings.listen.ops)
         self._tick()
         # What exists now stays for good: full collections need not walk it again.
         gc.collect()
@@ -280,6 +264,48 @@ class Server:
         self._registry.serve(performer)
         return performer, router
 
+    def _tell_settings(self) -> None:
+        settings = self._settings
+        log.info("server_starting", version=__version__, node=settings.name, dev=self._dev)
+        for name in settings.default_keys:
+            log.warning("default_key_in_use", setting=name)
+        for name in settings.without_effect:
+            log.warning("setting_without_effect", setting=name)
+
+    def _site_deps(
+        self,
+        bridge: Bridge,
+        links: Links,
+        logins: Logins,
+        tokens: Tokens,
+        addresses: ClientAddresses,
+        is_online: Callable[[str], bool],
+    ) -> SiteDeps:
+        return SiteDeps(
+            bridge=bridge,
+            logins=logins,
+            links=links,
+            tokens=tokens,
+            store=self._store,
+            clock=self._clock,
+            ids=self._ids,
+            server_key=self._settings.socket.server_key.get_secret_value(),
+            upgrade=self._upgrade,
+            end_sessions=lambda families: self._registry.end_families(families, CloseReason.LOGGED_OUT),
+            is_online=is_online,
+            addresses=addresses,
+            allowed_origins=self._settings.listen.allowed_origins,
+        )
+
+    async def _open_listeners(self, deps: SiteDeps, sources: readings.Readings) -> None:
+        settings = self._settings
+        ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
+        self.public = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
+        self.websocket = self.public
+        if settings.listen.websocket:
+            self.websocket = await self._listen(build_site(deps, SOCKET_ROUTES), settings.listen.websocket)
+        self.ops = await self._listen(ops, settings.listen.ops)
+
     def _public_routes(self) -> tuple[Route | PlayerRoute, ...]:
         if not self._settings.listen.websocket:
             return ROUTES
@@ -298,50 +324,6 @@ class Server:
         # Scheduled before the sweep, so that nothing in it can end the sweeping.
         self._sweep = asyncio.get_running_loop().call_later(self._keepalive.interval_s, self._tick)
         self._keepalive.sweep(self._clock.monotonic())
-
-    def _sources(
-        self, world: World, performer: Performer, router: Router
-    ) -> dict[str, Callable[[], metrics.Reading]]:
-        registry = self._registry
-        return {
-            "lockgate_sockets_open": lambda: len(registry),
-            "lockgate_sockets_leaving": lambda: registry.leaving,
-            "lockgate_sockets_opened_total": lambda: registry.opened,
-            "lockgate_sockets_replaced_total": lambda: registry.replaced,
-            "lockgate_sockets_closed_total": lambda: {
-                str(code): count for code, count in registry.closed.items()
-            },
-            "lockgate_upgrades_refused_total": lambda: self._upgrade.refused,
-            "lockgate_messages_in_total": lambda: {
-                message.__name__: count for message, count in router.handled.items()
-            },
-            "lockgate_heartbeats_total": lambda: performer.heartbeats,
-            "lockgate_messages_delivered_total": lambda: performer.delivered,
-            "lockgate_errors_total": lambda: {str(code): count for code, count in router.refused.items()},
-            "lockgate_matches": lambda: len(world.matches),
-            "lockgate_presences": lambda: len(world.presences),
-            "lockgate_status_follows": lambda: world.statuses.follows,
-            "lockgate_keepalive_shifted_seconds_total": lambda: self._keepalive.shifted_s,
-        }
-
-    def _identity_sources(self, bridge: Bridge, links: Links) -> dict[str, Callable[[], metrics.Reading]]:
-        outcomes, limits, replay = self._before_authenticate.outcomes, bridge.limits, bridge.replay
-        return {
-            "lockgate_identity_accepted_total": lambda: bridge.accepted,
-            "lockgate_identity_refused_total": lambda: {
-                reason.value: count for reason, count in bridge.refused.items()
-            },
-            "lockgate_before_authenticate_total": lambda: {
-                outcome.value: count for outcome, count in outcomes.items()
-            },
-            "lockgate_logins_limited_total": lambda: limits.refused,
-            "lockgate_login_limit_keys": lambda: limits.keys,
-            "lockgate_login_limit_dropped_total": lambda: limits.dropped,
-            "lockgate_identity_tokens_repeated_total": lambda: replay.repeated,
-            "lockgate_identity_tokens_not_kept_total": lambda: replay.not_kept,
-            "lockgate_identities_linked_total": lambda: links.linked,
-            "lockgate_identities_unlinked_total": lambda: links.unlinked,
-        }
 
 
 def _keepalive(settings: Settings) -> Keepalive:

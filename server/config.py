@@ -128,6 +128,12 @@ class IdentitySettings(Section):
     """Let a client choose its name at account creation by the `username` query parameter."""
     before_authenticate_timeout_s: Positive = 2
     """How long game code may think about a sign-in; the client waits, with its request open."""
+    jwks_stale_limit_s: Annotated[float, Field(ge=120, le=30 * 86_400)] = 86_400
+    """How long known keys are served while their issuer cannot be reached. Shorter: a key that was withdrawn
+    during an outage ends sooner; longer: a longer outage is survived."""
+    jwks_cache_dir: str = ""
+    """Where the last good key sets are kept, so that a restart during an outage signs players in; empty:
+    nowhere. Whoever can write there decides who is a player."""
     logins_per_minute_per_address: Annotated[int, Field(ge=0)] = 30
     """Logins (and linkings) of one address, or of one IPv6 /64; 0: no limit, which `--dev` makes the default.
     Too low, players who share an address lock each other out."""

@@ -102,6 +102,21 @@ TABLE = {
         libraries=("aiohttp", "orjson", "prometheus_client"),
     ),
     "server.games": pure("server.runtime"),
+    # Reads counts wherever they are kept, so it stands beside the composition root.
+    "server.readings": Row(
+        inside=frozenset(
+            {
+                "server.identity",
+                "server.observe",
+                "server.perform",
+                "server.router",
+                "server.sessions",
+                "server.transport",
+                "server.web",
+                "server.world",
+            }
+        )
+    ),
     "server.app": Row(
         inside=frozenset({"protocol", "server"}), libraries=frozenset({"structlog", "aiohttp"})
     ),

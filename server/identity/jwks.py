@@ -1,152 +1,30 @@
-"""Fetches and keeps the key sets of the configured issuers.
+"""Fetches the key sets of the configured issuers over HTTP, and holds the cache of each.
 
-One fetch per issuer in flight, awaited behind a shield, never under a lock. Keys past their soft lifetime
-are refreshed behind the caller's back; an unknown key id may cause a fetch of its own, from a small budget,
-so that a rotated key is found at once and made-up ids cannot hammer the issuer.
+Whatever a key server answers ends within three seconds and 64 KiB, as a document or as a failed fetch.
 """
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
-import structlog
 
 from server.clock import Clock
 from server.config import IssuerSettings
 from server.identity import strict_json
-from server.identity.failures import KeysUnavailable
-from server.identity.keyset import PUBLIC_TEST_KEYS, KeySet, KeySetUnusable, VerifyKey
+from server.identity.jwks_cache import STALE_LIMIT_S, Document, Fetch, FetchFailed, JwksCache, Rules
+from server.identity.jwks_file import JwksFile
+from server.identity.keyset import PUBLIC_TEST_KEYS, VerifyKey
 from server.ids import Ids
 from server.tasks import TaskOwner
 
-SOFT_LIFE_S = 600.0
-STALE_LIMIT_S = 24 * 3600.0
 FETCH_TIMEOUT_S = 3.0
 MAX_DOCUMENT = 64 * 1024
-MAX_WAITERS = 2_000
-UNKNOWN_BURST = 2
-UNKNOWN_PERIOD_S = 10.0
-MAX_BACKOFF_S = 60.0
-
-Fetch = Callable[[], Awaitable[bytes]]
-
-log = structlog.get_logger("lockgate.identity")
-
-
-class FetchFailed(Exception):
-    """The document could not be had, or not in the form that is required."""
-
-
-class _Bucket:
-    """Two at once, then one per period."""
-
-    def __init__(self, now: float) -> None:
-        self._tokens = float(UNKNOWN_BURST)
-        self._at = now
-
-    def take(self, now: float) -> bool:
-        self._tokens = min(UNKNOWN_BURST, self._tokens + (now - self._at) / UNKNOWN_PERIOD_S)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
-class JwksCache:
-    """The keys of one issuer. `fetches` and `failures` count what was asked of it."""
-
-    def __init__(
-        self, issuer: str, fetch: Fetch, *, denied: frozenset[str], clock: Clock, ids: Ids, tasks: TaskOwner
-    ) -> None:
-        self._issuer = issuer
-        self._fetch = fetch
-        self._denied = denied
-        self._clock = clock
-        self._ids = ids
-        self._tasks = tasks
-        self._keys = KeySet()
-        self._loaded_at = 0.0
-        self._soft_until = 0.0
-        self._retry_at = 0.0
-        self._failed_in_row = 0
-        self._waiters = 0
-        self._fetching: asyncio.Task[bool] | None = None
-        self._bucket = _Bucket(clock.monotonic())
-        self.fetches = 0
-        self.failures = 0
-
-    async def key(self, kid: str) -> VerifyKey | None:
-        """The key with this id, or None when the issuer has none. Raises `KeysUnavailable`."""
-        now = self._clock.monotonic()
-        begun = self.fetches
-        if self._keys and now > self._loaded_at + STALE_LIMIT_S:
-            self._keys = KeySet()
-        if not self._keys:
-            await self._join(self.refresh())
-        elif now > self._soft_until:
-            self.refresh()
-        if (key := self._keys.get(kid)) is None and self._fetching is not None:
-            await self._join(self._fetching)
-            key = self._keys.get(kid)
-        # Only a fetch that began after the question is an answer: the key may be that new.
-        if key is None and self.fetches == begun:
-            await self._look_for_unknown()
-            key = self._keys.get(kid)
-        return key
-
-    def refresh(self) -> asyncio.Task[bool] | None:
-        """Start a fetch, or return the one in flight. None while backing off from a failure."""
-        if self._fetching is None and self._clock.monotonic() >= self._retry_at:
-            self._fetching = self._tasks.spawn("fetch", self._load())
-        return self._fetching
-
-    async def _look_for_unknown(self) -> None:
-        if self._fetching is not None:
-            await self._join(self._fetching)
-        elif self._clock.monotonic() < self._retry_at:
-            raise self._unavailable()  # it may be a new key that we could not learn of
-        elif self._bucket.take(self._clock.monotonic()):
-            await self._join(self.refresh())
-
-    async def _join(self, fetch: asyncio.Task[bool] | None) -> None:
-        if fetch is None or self._waiters >= MAX_WAITERS:
-            raise self._unavailable()
-        self._waiters += 1
-        try:
-            loaded = await asyncio.shield(fetch)
-        finally:
-            self._waiters -= 1
-        if not loaded:
-            raise self._unavailable()
-
-    def _unavailable(self) -> KeysUnavailable:
-        return KeysUnavailable(max(1, round(self._retry_at - self._clock.monotonic())))
-
-    async def _load(self) -> bool:
-        self.fetches += 1
-        try:
-            self._keys = KeySet.load(await self._fetch(), denied=self._denied)
-        except (FetchFailed, KeySetUnusable) as error:
-            self.failures += 1
-            self._back_off()
-            log.warning("jwks_fetch_failed", issuer=self._issuer, error=str(error))
-            return False
-        finally:
-            self._fetching = None
-        self._failed_in_row = 0
-        self._retry_at = 0.0
-        self._loaded_at = self._clock.monotonic()
-        self._soft_until = self._loaded_at + SOFT_LIFE_S * (0.9 + 0.2 * self._ids.jitter())
-        log.info("jwks_loaded", issuer=self._issuer, keys=len(self._keys))
-        return True
-
-    def _back_off(self) -> None:
-        delay = min(MAX_BACKOFF_S, 2.0**self._failed_in_row)
-        self._failed_in_row = min(self._failed_in_row + 1, 10)
-        self._retry_at = self._clock.monotonic() + delay * (0.75 + 0.5 * self._ids.jitter())
+CHECK_INTERVAL_S = 1.0
+"""How often keys are looked at for being due, so that they are fresh without any login."""
 
 
 class Source:
@@ -159,7 +37,7 @@ class Source:
         self._found = ""
         check_url(settings.jwks_url or settings.issuer, production=production)
 
-    async def fetch(self, session: aiohttp.ClientSession) -> bytes:
+    async def fetch(self, session: aiohttp.ClientSession) -> Document:
         """The key set document. Raises `FetchFailed`, after three seconds at the latest."""
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
@@ -182,15 +60,15 @@ class Source:
         document = await self._get(session, f"{root}/.well-known/openid-configuration")
         if document is None:
             return f"{root}/.well-known/jwks.json"
-        configuration = strict_json.load_object(document)
+        configuration = strict_json.load_object(document.body)
         url = configuration.get("jwks_uri")
         if configuration.get("issuer") != self._issuer or not isinstance(url, str):
             raise FetchFailed("discovery names another issuer or no keys")
         check_url(url, production=self._production)
         return url
 
-    async def _get(self, session: aiohttp.ClientSession, url: str) -> bytes | None:
-        """The body, or None for a 404. No redirects, no compression, 64 KiB at most."""
+    async def _get(self, session: aiohttp.ClientSession, url: str) -> Document | None:
+        """The answer, or None for a 404. No redirects, no compression, 64 KiB at most."""
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         async with session.get(url, allow_redirects=False, headers=headers) as response:
             if response.status == 404:
@@ -202,7 +80,7 @@ class Source:
                 body += chunk
                 if len(body) > MAX_DOCUMENT:
                     raise FetchFailed("document too large")
-            return bytes(body)
+            return Document(bytes(body), max_age_s(response.headers.getall("Cache-Control", [])))
 
 
 class Jwks:
@@ -212,39 +90,72 @@ class Jwks:
     """
 
     def __init__(
-        self, issuers: Sequence[IssuerSettings], *, production: bool, clock: Clock, ids: Ids, tasks: TaskOwner
+        self,
+        issuers: Sequence[IssuerSettings],
+        *,
+        production: bool,
+        clock: Clock,
+        ids: Ids,
+        tasks: TaskOwner,
+        stale_limit_s: float = STALE_LIMIT_S,
+        cache_dir: str = "",
     ) -> None:
         self._tasks = tasks
         self._session: aiohttp.ClientSession | None = None
+        self._check: asyncio.TimerHandle | None = None
         self.caches: dict[str, JwksCache] = {}
         for settings in issuers:
+            name = settings.issuer
             source = Source(settings, production=production)
-            denied = denied_keys(settings, production=production)
-            self.caches[settings.issuer] = JwksCache(
-                settings.issuer, self._fetcher(source), denied=denied, clock=clock, ids=ids, tasks=tasks
+            rules = Rules(denied_keys(settings, production=production), stale_limit_s)
+            self.caches[name] = JwksCache(
+                name,
+                self._fetcher(source),
+                rules=rules,
+                clock=clock,
+                ids=ids,
+                tasks=tasks,
+                file=JwksFile(Path(cache_dir), name, settings.jwks_url) if cache_dir else None,
             )
 
     async def start(self) -> None:
-        """Open the client and begin to fetch every issuer's keys; does not wait for them."""
+        """Open the client and begin to fetch every issuer's keys; waits for those on disk only."""
         self._session = aiohttp.ClientSession(
+            # Fetches are minutes apart: a kept connection would be dead by then, or be kept for nothing.
+            connector=aiohttp.TCPConnector(force_close=True),
             timeout=aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            middlewares=(_ask_once,),
         )
         for cache in self.caches.values():
-            cache.refresh()
+            await cache.restore()
+        self._refresh_those_due()
 
     async def key(self, issuer: str, kid: str) -> VerifyKey | None:
         """The key of a configured issuer, None when it has none of this id. Raises `KeysUnavailable`."""
         return await self.caches[issuer].key(kid)
 
+    def read(self, value: Callable[[JwksCache], float | None]) -> dict[str, float]:
+        """One number per issuer that has it, for metrics."""
+        readings = ((issuer, value(cache)) for issuer, cache in self.caches.items())
+        return {issuer: reading for issuer, reading in readings if reading is not None}
+
     async def close(self) -> None:
+        if self._check is not None:
+            self._check.cancel()
         await self._tasks.cancel_all()
         if self._session is not None:
             await self._session.close()
 
+    def _refresh_those_due(self) -> None:
+        # Scheduled first, so that nothing below can end the checking.
+        self._check = asyncio.get_running_loop().call_later(CHECK_INTERVAL_S, self._refresh_those_due)
+        for cache in self.caches.values():
+            cache.refresh_if_due()
+
     def _fetcher(self, source: Source) -> Fetch:
-        async def fetch() -> bytes:
+        async def fetch() -> Document:
             if self._session is None:
                 raise AssertionError("Jwks was not started")
             return await source.fetch(self._session)
@@ -256,6 +167,26 @@ def denied_keys(settings: IssuerSettings, *, production: bool) -> frozenset[str]
     """Thumbprints that may not sign: keys that anyone can sign with serve tests on this machine only."""
     where = urlsplit(settings.jwks_url or settings.issuer).hostname or ""
     return frozenset() if not production and _is_loopback(where) else PUBLIC_TEST_KEYS
+
+
+async def _ask_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Ends a request whose connection was lost: the client would send it again, past our back-off."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientError as error:
+        raise FetchFailed(type(error).__name__) from error
+
+
+def max_age_s(headers: Sequence[str]) -> float | None:
+    """The shortest `max-age` of Cache-Control headers (RFC 9111 5.2.2.1); None without a valid one."""
+    ages = []
+    for directive in ",".join(headers).split(","):
+        found = re.fullmatch(r'max-age=("?)([0-9]{1,9})\1', directive.strip(), re.IGNORECASE)
+        if found is not None:
+            ages.append(float(found[2]))
+    return min(ages, default=None)
 
 
 def check_url(url: str, *, production: bool) -> None:

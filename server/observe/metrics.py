@@ -57,6 +57,25 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_before_authenticate_total": Metric(
         "counter", "Players that the game was asked about, by how that ended.", "outcome"
     ),
+    "lockgate_jwks_fetches_total": Metric("counter", "Fetches of key sets.", "issuer"),
+    "lockgate_jwks_failures_total": Metric("counter", "Fetches that brought no usable key set.", "issuer"),
+    "lockgate_jwks_keys": Metric("gauge", "Keys that verify identity tokens.", "issuer"),
+    "lockgate_jwks_age_seconds": Metric(
+        "gauge", "Time since the issuer confirmed its keys; no sample without keys.", "issuer"
+    ),
+    "lockgate_jwks_stale_serves_total": Metric(
+        "counter", "Keys served past their lifetime because the issuer cannot be reached.", "issuer"
+    ),
+    "lockgate_jwks_unknown_total": Metric("counter", "Questions for keys not in the set.", "issuer"),
+    "lockgate_jwks_unknown_remembered_total": Metric(
+        "counter", "Unknown keys answered from memory.", "issuer"
+    ),
+    "lockgate_jwks_unknown_not_asked_total": Metric(
+        "counter", "Unknown keys not asked of the issuer, to spare it.", "issuer"
+    ),
+    "lockgate_jwks_turned_away_total": Metric(
+        "counter", "Callers who could not wait for a fetch: too many, or too long.", "issuer"
+    ),
     "lockgate_keepalive_shifted_seconds_total": Metric(
         "counter", "Seconds by which deadlines moved because the event loop was late."
     ),

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.config import IdentitySettings, IssuerSettings
-from server.identity.jwks import SOFT_LIFE_S
+from server.identity.jwks_cache import SOFT_LIFE_S
 from tests.support.clock import ForwardClock
 from tests.support.cognito import Cognito
 from tests.support.inprocess import Live, running

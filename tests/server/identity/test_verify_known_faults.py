@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from server.config import IssuerSettings
 from server.identity import base64url
 from server.identity.failures import KeysUnavailable
-from server.identity.jwks import SOFT_LIFE_S, FetchFailed, JwksCache, check_url
+from server.identity.jwks import check_url
+from server.identity.jwks_cache import SOFT_LIFE_S, Document, FetchFailed, JwksCache, Rules
 from server.identity.keyset import KeySet
 from server.identity.verify import RefusalReason, Refused, check, parse
 from server.ids import RandomIds
@@ -160,12 +161,12 @@ async def test_a_fetch_that_fails_leaves_the_keys_as_they_are_cve_2026_48524() -
     clock, tasks = ManualClock(), TaskOwner("test")
     answers: list[bytes] = [jwks(jwk(rsa_key()))]
 
-    async def fetch() -> bytes:
+    async def fetch() -> Document:
         if not answers:
             raise FetchFailed("gone")
-        return answers.pop()
+        return Document(answers.pop())
 
-    cache = JwksCache(ISSUER, fetch, denied=frozenset(), clock=clock, ids=RandomIds("test"), tasks=tasks)
+    cache = JwksCache(ISSUER, fetch, rules=Rules(), clock=clock, ids=RandomIds("test"), tasks=tasks)
     first = await cache.key(KID)
     for broken in (None, b"", b"{}", b'{"keys":[]}', b"<html>"):
         answers[:] = [] if broken is None else [broken]
@@ -175,6 +176,6 @@ async def test_a_fetch_that_fails_leaves_the_keys_as_they_are_cve_2026_48524() -
 
     assert first is not None
     assert await cache.key(KID) is first
-    assert cache.failures == 5
+    assert cache.counts.failures == 5
     with pytest.raises(KeysUnavailable):
         await cache.key("unknown")

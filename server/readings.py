@@ -1,0 +1,84 @@
+"""What the metrics read: where each count of the running server is kept (names: `observe/metrics.py`)."""
+
+from collections.abc import Callable
+
+from server.identity.before_authenticate import BeforeAuthenticate
+from server.identity.bridge import Bridge
+from server.identity.jwks import Jwks
+from server.identity.links import Links
+from server.observe.metrics import Reading
+from server.perform import Performer
+from server.router import Router
+from server.sessions.registry import Registry
+from server.transport.keepalive import Keepalive
+from server.web.upgrade import Upgrade
+from server.world import World
+
+Readings = dict[str, Callable[[], Reading]]
+"""By the name of the metric."""
+
+
+def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive) -> Readings:
+    """Connections: how many, and how they end."""
+    return {
+        "lockgate_sockets_open": lambda: len(registry),
+        "lockgate_sockets_leaving": lambda: registry.leaving,
+        "lockgate_sockets_opened_total": lambda: registry.opened,
+        "lockgate_sockets_replaced_total": lambda: registry.replaced,
+        "lockgate_sockets_closed_total": lambda: {
+            str(code): count for code, count in registry.closed.items()
+        },
+        "lockgate_upgrades_refused_total": lambda: upgrade.refused,
+        "lockgate_keepalive_shifted_seconds_total": lambda: keepalive.shifted_s,
+    }
+
+
+def play(world: World, performer: Performer, router: Router) -> Readings:
+    """Messages, and what the rules hold."""
+    return {
+        "lockgate_messages_in_total": lambda: {
+            message.__name__: count for message, count in router.handled.items()
+        },
+        "lockgate_heartbeats_total": lambda: performer.heartbeats,
+        "lockgate_messages_delivered_total": lambda: performer.delivered,
+        "lockgate_errors_total": lambda: {str(code): count for code, count in router.refused.items()},
+        "lockgate_matches": lambda: len(world.matches),
+        "lockgate_presences": lambda: len(world.presences),
+        "lockgate_status_follows": lambda: world.statuses.follows,
+    }
+
+
+def sign_in(bridge: Bridge, links: Links, before_authenticate: BeforeAuthenticate) -> Readings:
+    """Identity tokens: taken, refused, limited, linked."""
+    outcomes, limits, replay = before_authenticate.outcomes, bridge.limits, bridge.replay
+    return {
+        "lockgate_identity_accepted_total": lambda: bridge.accepted,
+        "lockgate_identity_refused_total": lambda: {
+            reason.value: count for reason, count in bridge.refused.items()
+        },
+        "lockgate_before_authenticate_total": lambda: {
+            outcome.value: count for outcome, count in outcomes.items()
+        },
+        "lockgate_logins_limited_total": lambda: limits.refused,
+        "lockgate_login_limit_keys": lambda: limits.keys,
+        "lockgate_login_limit_dropped_total": lambda: limits.dropped,
+        "lockgate_identity_tokens_repeated_total": lambda: replay.repeated,
+        "lockgate_identity_tokens_not_kept_total": lambda: replay.not_kept,
+        "lockgate_identities_linked_total": lambda: links.linked,
+        "lockgate_identities_unlinked_total": lambda: links.unlinked,
+    }
+
+
+def keys(jwks: Jwks) -> Readings:
+    """Key sets, by issuer."""
+    return {
+        "lockgate_jwks_fetches_total": lambda: jwks.read(lambda cache: cache.counts.fetches),
+        "lockgate_jwks_failures_total": lambda: jwks.read(lambda cache: cache.counts.failures),
+        "lockgate_jwks_keys": lambda: jwks.read(len),
+        "lockgate_jwks_age_seconds": lambda: jwks.read(lambda cache: cache.age_s),
+        "lockgate_jwks_stale_serves_total": lambda: jwks.read(lambda cache: cache.counts.stale_serves),
+        "lockgate_jwks_unknown_total": lambda: jwks.read(lambda cache: cache.counts.unknown),
+        "lockgate_jwks_unknown_remembered_total": lambda: jwks.read(lambda cache: cache.counts.remembered),
+        "lockgate_jwks_unknown_not_asked_total": lambda: jwks.read(lambda cache: cache.counts.not_asked),
+        "lockgate_jwks_turned_away_total": lambda: jwks.read(lambda cache: cache.counts.turned_away),
+    }
