@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,16 +85,16 @@ class Pool:
         connection = await self._free.get()
         await connection.login(token)
         self._free.put_nowait(connection)
-        return asyncio.get_running_loop().time() - due
+        return time.perf_counter() - due
 
     async def scheduled(self, tokens: Sequence[str], per_second: float) -> list[float]:
         """One login per token, each at its time whatever became of the others. Gives their latencies."""
         loop = asyncio.get_running_loop()
-        start = loop.time() + 0.1
+        start = time.perf_counter() + 0.1  # the loop's own clock counts whole milliseconds
         tasks = []
         for number, token in enumerate(tokens):
             due = start + number / per_second
-            await asyncio.sleep(due - loop.time())
+            await asyncio.sleep(due - time.perf_counter())
             tasks.append(loop.create_task(self.login(token, due)))
         return await asyncio.gather(*tasks)
 
