@@ -147,6 +147,8 @@ ops = "127.0.0.1:7351"
 trusted_proxies = ["10.0.0.0/8"]
 allowed_origins = ["*"]
 [identity]
+jwks_stale_limit_s = 86_400
+jwks_cache_dir = ""
 logins_per_minute_per_address = 30
 logins_per_minute_per_subject = 10
 [[identity.issuers]]
