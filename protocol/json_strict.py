@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from protocol.hints import hints
 from protocol.message import Message
 
-T = TypeVar("T", bound=Message)
 Convert = Callable[[Any, bool], Any]
 """(parsed value, are unknown fields ignored) -> field value. Raises `Malformed`."""
 
@@ -102,11 +101,6 @@ def read_object(tree: Any, fields: Mapping[str, FieldPlan], lenient: bool) -> di
             oneofs.add(field.oneof)
         found[field.name] = field.convert(value, lenient)
     return found
-
-
-def decode_body(payload: bytes, message: type[T]) -> T:
-    """One message as the body of an HTTP request: unknown fields are ignored. Raises ValueError."""
-    return message(**read_object(parse(payload), plan(message), lenient=True))
 
 
 # ---- one reader per type

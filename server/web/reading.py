@@ -19,7 +19,7 @@ MAX_BODY = 262_144
 MAX_DEPTH = 64
 MAX_QUOTED = 64
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
@@ -84,7 +84,7 @@ def query_bool(request: web.Request, name: str, *, default: bool) -> bool:
     if name not in request.query:
         return default
     value = query_text(request, name)
-    if value in _TRUE:
+    if value in TRUE:
         return True
     if value in _FALSE:
         return False

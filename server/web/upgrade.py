@@ -23,9 +23,7 @@ from server.transport.handshake import VERSION, accept
 from server.transport.keepalive import Keepalive
 from server.transport.websocket import WebSocket
 from server.web.address import ClientAddresses
-
-TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-"""What the reference reads as true; anything else is false."""
+from server.web.reading import TRUE
 
 
 class Claims(Protocol):
