@@ -22,7 +22,8 @@ from server.identity.replay import Replay
 from server.identity.session_vars import SessionVars
 from server.identity.tokens import Subject, Tokens
 from server.ids import Ids
-from server.storage.store import NewFamily, Store
+from server.storage.families import NewFamily
+from server.storage.store import Store
 
 LOGGED_KID = 64
 

@@ -40,7 +40,7 @@ class Logins:
 
     async def start(self) -> None:
         """Load the revocations that a restart must not forget."""
-        self._revocations.add(await self._store.revoked_families(int(self._clock.wall())))
+        self._revocations.add(await self._store.families.revoked(int(self._clock.wall())))
 
     async def refresh(self, token: str, client_vars: Mapping[str, str]) -> Pair:
         """A new pair for the login of this refresh token, with its account's present name.
@@ -53,13 +53,13 @@ class Logins:
         claims = self._tokens.check_refresh(token)
         if claims is None:
             raise Unauthenticated(INVALID_REFRESH)
-        family = await self._store.family(claims.family_id)
+        family = await self._store.families.find(claims.family_id)
         if family is None or family.account_id != claims.user_id:
             raise Unauthenticated(INVALID_REFRESH)
         session_vars = self._vars.merged(client_vars or claims.vars, family.claim_vars)
         now = int(self._clock.wall())
         session_exp = self._tokens.session_exp(now, family.absolute_exp)
-        if not await self._store.use_family(family.id, now=now, session_exp=session_exp):
+        if not await self._store.families.use(family.id, now=now, session_exp=session_exp):
             raise Unauthenticated(INVALID_REFRESH)
         subject = Subject(
             family.account_id,
@@ -93,9 +93,9 @@ class Logins:
             shown.add(refresh.family_id)
         now = int(self._clock.wall())
         if shown:
-            revoked = await self._store.revoke_families(shown, now=now, reason="logout")
+            revoked = await self._store.families.revoke(shown, now=now, reason="logout")
         else:
-            revoked = await self._store.revoke_account(caller.user_id, now=now, reason="logout_all")
+            revoked = await self._store.families.revoke_account(caller.user_id, now=now, reason="logout_all")
         self._revocations.add(revoked)
         families = frozenset(item.family_id for item in revoked)
         log.info("logged_out", user_id=caller.user_id, families=len(families), everywhere=not shown)

@@ -7,7 +7,7 @@ durable revocation. Bounded by time: an entry goes when its last session token h
 from collections.abc import Iterable
 
 from server.clock import Clock
-from server.storage.store import Revoked
+from server.storage.families import Revoked
 
 SWEEP_MIN = 1024
 

@@ -4,23 +4,23 @@ Each write is one transaction and is on disk when its call returns. Who may do w
 rules for the id and the name of a new account are, because they need the transaction.
 """
 
-import json
 import re
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, bindparam, exists, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import ColumnElement, bindparam, exists, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import links
-from server.storage.engine import READERS, Work, Writer, open_engine, sqlite_path
+from server.storage.database import Database
+from server.storage.engine import Work
+from server.storage.families import Families, NewFamily, add_family
 from server.storage.links import IdentityName, Link
 from server.storage.spent_tokens import Spending, SpentTokens
-from server.storage.tables import accounts, families, identities, metadata
+from server.storage.tables import accounts, identities
 
 T = TypeVar("T")
 
@@ -35,8 +35,6 @@ _FIND = (
     .join(identities, identities.c.account_id == accounts.c.id)
     .where(identities.c.issuer == bindparam("issuer"), identities.c.subject == bindparam("subject"))
 )
-# Repeated when the transaction is (see Writer), so an existing row is left as it is.
-_ADD_FAMILY = sqlite_insert(families).on_conflict_do_nothing()
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NIL = str(uuid.UUID(int=0))
@@ -76,38 +74,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class NewFamily:
-    """A login to be written: the family of tokens that starts with it."""
-
-    id: str
-    claim_vars: Mapping[str, str]
-    created_at: int
-    session_exp: int
-    absolute_exp: int
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A login as stored."""
-
-    id: str
-    account_id: str
-    username: str
-    claim_vars: Mapping[str, str]
-    gen: int
-    created_at: int
-    absolute_exp: int
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """A family that ended, and until when one of its session tokens could still be shown."""
-
-    family_id: str
-    session_exp: int
-
-
-@dataclass(frozen=True, slots=True)
 class LoggedIn:
     """The account of a login, and whether the login made it."""
 
@@ -133,26 +99,15 @@ class Store:
         """`spent_tokens`: how many used identity tokens are remembered at once."""
         self._names = names
         self._spent = SpentTokens(spent_tokens)
-        self._engines: list[AsyncEngine] = []
+        self._database = Database()
+        self.families = Families(self._database)
 
     async def open(self, url: str) -> None:
         """Open `sqlite:///path`, making file, folder and tables where missing. Raises ValueError."""
-        path = sqlite_path(url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._writing = open_engine(path, begin="BEGIN IMMEDIATE", pool_size=1)
-        self._reading = open_engine(path, begin="BEGIN", pool_size=READERS)
-        self._engines = [self._writing, self._reading]
-        try:
-            async with self._writing.begin() as connection:
-                await connection.run_sync(metadata.create_all)
-        except DBAPIError as error:
-            raise ValueError(f"storage.url: {path}: {error.orig}") from None
-        self._writer = Writer(self._writing)
+        await self._database.open(url)
 
     async def close(self) -> None:
-        engines, self._engines = self._engines, []
-        for engine in engines:
-            await engine.dispose()
+        await self._database.close()
 
     async def login(
         self,
@@ -179,7 +134,7 @@ class Store:
                     connection, issuer, subject, username, display_name, now=family.created_at
                 )
             if found is not None:
-                await connection.execute(_ADD_FAMILY, _family_row(found.account_id, family))
+                await add_family(connection, found.account_id, family)
             return found
 
         return await self._insert(
@@ -223,14 +178,14 @@ class Store:
             .order_by(identities.c.create_time, identities.c.issuer, identities.c.subject)
             .limit(1)
         )
-        async with self._reading.connect() as connection:
+        async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else Account(**row)
 
     async def find_users(self, ids: Sequence[str], usernames: Sequence[str]) -> list[User]:
         """The accounts among these ids and names, each once; unknown ones are absent."""
         found: dict[str, User] = {}
-        async with self._reading.connect() as connection:
+        async with self._database.read() as connection:
             for column, wanted in ((accounts.c.id, ids), (accounts.c.username, usernames)):
                 for start in range(0, len(wanted), CHUNK):
                     query = select(accounts.c.id, accounts.c.username).where(
@@ -240,65 +195,10 @@ class Store:
                         found[row.id] = User(row.id, row.username)
         return list(found.values())
 
-    async def family(self, family_id: str) -> Family | None:
-        """The login with this id, if it was not revoked, with its account's present name."""
-        query = (
-            select(families, accounts.c.username)
-            .join(accounts, accounts.c.id == families.c.account_id)
-            .where(families.c.id == family_id, families.c.revoked_at.is_(None))
-        )
-        async with self._reading.connect() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        return None if row is None else _family(row)
-
-    async def use_family(self, family_id: str, *, now: int, session_exp: int) -> bool:
-        """Note a refresh whose session token ends at `session_exp`. False: the login is over or gone."""
-        statement = (
-            update(families)
-            .where(families.c.id == family_id, families.c.revoked_at.is_(None), families.c.absolute_exp > now)
-            .values(last_used_at=now, session_exp=session_exp)
-        )
-
-        async def work(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount == 1
-
-        return await self._writer.run(work)
-
-    async def revoke_families(self, family_ids: Collection[str], *, now: int, reason: str) -> list[Revoked]:
-        """End these logins. Returns all of them that exist, also those that had ended before."""
-        return await self._revoke(families.c.id.in_(sorted(family_ids)), now, reason)
-
-    async def revoke_account(self, account_id: str, *, now: int, reason: str) -> list[Revoked]:
-        """End every login of an account that could still be used."""
-        return await self._revoke(
-            (families.c.account_id == account_id) & (families.c.absolute_exp > now), now, reason
-        )
-
-    async def revoked_families(self, now: int) -> list[Revoked]:
-        """The ended logins that a session token could still be shown of."""
-        query = select(families.c.id, families.c.session_exp).where(
-            families.c.revoked_at.is_not(None), families.c.session_exp > now
-        )
-        async with self._reading.connect() as connection:
-            return [Revoked(row.id, row.session_exp) for row in await connection.execute(query)]
-
-    async def _revoke(self, which: ColumnElement[bool], now: int, reason: str) -> list[Revoked]:
-        async def work(connection: AsyncConnection) -> list[Revoked]:
-            query = select(families.c.id, families.c.session_exp).where(which)
-            found = [Revoked(row.id, row.session_exp) for row in await connection.execute(query)]
-            await connection.execute(
-                update(families)
-                .where(which, families.c.revoked_at.is_(None))
-                .values(revoked_at=now, reason=reason)
-            )
-            return found
-
-        return await self._writer.run(work)
-
     async def _insert(self, work: Work[T]) -> T:
         for _ in range(ATTEMPTS):
             try:
-                return await self._writer.run(work)
+                return await self._database.write(work)
             except IntegrityError:
                 continue  # another process inserted the same key between our look and our insert
         raise AssertionError("every attempt to insert met a taken key")
@@ -354,27 +254,3 @@ def suffixed(name: str, suffix: str) -> str:
 
 async def _taken(connection: AsyncConnection, column: ColumnElement[str], value: str) -> bool:
     return bool(await connection.scalar(select(exists().where(column == value))))
-
-
-def _family_row(account_id: str, family: NewFamily) -> dict[str, Any]:
-    return {
-        "id": family.id,
-        "account_id": account_id,
-        "claim_vars": json.dumps(dict(family.claim_vars)),
-        "created_at": family.created_at,
-        "last_used_at": family.created_at,
-        "session_exp": family.session_exp,
-        "absolute_exp": family.absolute_exp,
-    }
-
-
-def _family(row: RowMapping) -> Family:
-    return Family(
-        id=row["id"],
-        account_id=row["account_id"],
-        username=row["username"],
-        claim_vars=json.loads(row["claim_vars"]),
-        gen=row["gen"],
-        created_at=row["created_at"],
-        absolute_exp=row["absolute_exp"],
-    )

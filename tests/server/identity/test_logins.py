@@ -180,7 +180,7 @@ async def test_a_restart_remembers_a_revocation_until_the_last_refreshed_token_i
         assert len(after.revocations) == 1
         assert after.tokens.check_session(pair.token) is None
         gate.clock.advance(200)
-        assert await after.store.revoked_families(int(gate.clock.wall())) == []
+        assert await after.store.families.revoked(int(gate.clock.wall())) == []
 
 
 async def test_a_logout_wins_over_refreshes_that_run_beside_it(gate: Gate) -> None:
@@ -206,7 +206,7 @@ async def test_a_failed_write_is_no_logout(gate: Gate, monkeypatch: pytest.Monke
     async def broken(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(gate.store, "revoke_families", broken)
+    monkeypatch.setattr(gate.store.families, "revoke", broken)
     with pytest.raises(OSError, match="disk full"):
         await gate.logins.logout(claims_of(gate, login.token), login.token, "")
     assert gate.tokens.check_session(login.token) is not None

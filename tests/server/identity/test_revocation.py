@@ -1,7 +1,7 @@
 """The deny list: how long it remembers."""
 
 from server.identity.revocation import Revocations
-from server.storage.store import Revoked
+from server.storage.families import Revoked
 from tests.support.clock import ManualClock
 
 

@@ -11,7 +11,7 @@ from server.identity.revocation import Revocations
 from server.identity.signingkeys import SigningKey, SigningKeys
 from server.identity.tokens import Pair, SessionClaims, Subject, Tokens
 from server.ids import RandomIds
-from server.storage.store import Revoked
+from server.storage.families import Revoked
 from tests.support.clock import ManualClock
 from tests.support.issuer import ALICE
 from tests.support.site import LIFETIMES

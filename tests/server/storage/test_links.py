@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from server.ids import RandomIds
+from server.storage.families import NewFamily
 from server.storage.links import IdentityName, Link
-from server.storage.store import NewFamily, Store
+from server.storage.store import Store
 from tests.support.issuer import ALICE, BOB, ISSUER
 
 NOW = 1_800_000_000

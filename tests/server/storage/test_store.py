@@ -1,13 +1,13 @@
 """The store's questions and answers."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from server.ids import RandomIds
-from server.storage.store import CHUNK, NewFamily, Store, User, derived_id, is_account_id, suffixed
+from server.storage.families import NewFamily
+from server.storage.store import CHUNK, Store, User, is_account_id, suffixed
 from tests.support.issuer import ALICE, BOB, ISSUER
 
 NOW = 1_800_000_000
@@ -76,61 +76,6 @@ async def test_an_account_is_read_as_it_was_made(store: Store) -> None:
     assert (account.subject, account.lang_tag, account.metadata) == (ALICE, "en", "{}")
     assert (account.create_time, account.update_time) == (NOW, NOW)
     assert await store.account(BOB) is None
-
-
-async def test_a_family_is_read_until_it_is_revoked(store: Store) -> None:
-    await login(store, ALICE, "f1", "alice")
-
-    before = await store.family("f1")
-    revoked = await store.revoke_families(["f1", "unknown"], now=NOW + 1, reason="logout")
-    again = await store.revoke_families(["f1"], now=NOW + 2, reason="logout")
-
-    assert before is not None
-    assert (before.account_id, before.username, before.claim_vars) == (ALICE, "alice", {"role": "guest"})
-    assert [item.family_id for item in revoked] == [item.family_id for item in again] == ["f1"]
-    assert await store.family("f1") is None
-    assert not await store.use_family("f1", now=NOW + 3, session_exp=NOW + 9)
-
-
-async def test_a_family_cannot_be_used_past_its_end(store: Store) -> None:
-    await login(store, ALICE, "f1")
-    end = NOW + 90 * 86400
-
-    assert await store.use_family("f1", now=end - 1, session_exp=end)
-    assert not await store.use_family("f1", now=end, session_exp=end)
-    assert not await store.use_family("unknown", now=NOW, session_exp=NOW)
-
-
-async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'lockgate.db'}"
-    first = Store(RandomIds("test"))
-    await first.open(url)
-    await login(first, ALICE, "f1", "alice")
-    await first.revoke_account(ALICE, now=NOW, reason="logout_all")
-    second = Store(RandomIds("test"))
-    await second.open(url)
-
-    assert [item.family_id for item in await second.revoked_families(NOW)] == ["f1"]
-    assert await second.revoked_families(NOW + 7200) == []
-    assert await second.find_users([ALICE], []) == [User(ALICE, "alice")]
-    await first.close()
-    await second.close()
-
-
-async def test_many_writers_in_two_processes_never_find_the_database_locked(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'lockgate.db'}"
-    stores = [Store(RandomIds("test")) for _ in range(2)]
-    for store in stores:
-        await store.open(url)
-
-    await asyncio.gather(
-        *(login(stores[index % 2], f"player-{index}", f"f{index}", "same name") for index in range(200))
-    )
-
-    names = await stores[0].find_users([derived_id(ISSUER, f"player-{index}") for index in range(200)], [])
-    assert len({user.username for user in names}) == 200
-    for store in stores:
-        await store.close()
 
 
 def test_an_account_id_is_one_text() -> None:
