@@ -7,7 +7,7 @@ are asked on every use, hit or miss. Rotation and the database's word on a refre
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import jwt
@@ -53,12 +53,27 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """What a login or a refresh hands out; `session_exp` is when the session token ends."""
+class Terms:
+    """Which keys sign a pair of tokens, and when these end, in whole Unix seconds."""
 
+    session_kid: str
+    refresh_kid: str
     session_exp: int
+    refresh_exp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a login or a refresh hands out, and the terms that it was really made on."""
+
+    terms: Terms
     token: str = field(repr=False)
     refresh_token: str = field(repr=False)
+
+    @property
+    def session_exp(self) -> int:
+        """When the session token ends."""
+        return self.terms.session_exp
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +102,22 @@ class RefreshClaims:
 
 
 class _Ring:
-    """Signs with the newest key of a ring; verifies with the one that the exact header names."""
+    """Signs with a key of a ring; verifies with the one that the exact header names."""
 
     def __init__(self, keys: tuple[SigningKey, ...]) -> None:
         # A header has one spelling per key, so the header's text finds the key and nothing else passes.
         self._secrets = {_header(key.kid): key.secret for key in keys}
-        self._newest = _header(keys[0].kid), keys[0].secret
+        self._headers = {key.kid: _header(key.kid) for key in keys}
+        self.newest = keys[0].kid
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        header, secret = self._newest
+    def present(self, kid: str) -> str:
+        """This key id, or the newest where that key has left the ring."""
+        return kid if kid in self._headers else self.newest
+
+    def sign(self, claims: Mapping[str, Any], kid: str) -> str:
+        """The same claims and key give the same text, to the byte."""
+        header = self._headers[kid]
+        secret = self._secrets[header]
         text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
         signing_input = f"{header}.{base64url.encode(text.encode())}"
         return f"{signing_input}.{base64url.encode(_hs256.sign(signing_input.encode(), secret))}"
@@ -144,12 +166,33 @@ class Tokens:
         """When a session token made now ends: no token outlives its login."""
         return min(now + self._lifetimes.session_s, absolute_exp)
 
+    def terms(self, now: int, absolute_exp: int) -> Terms:
+        """What a pair that is made now, for a login that ends at `absolute_exp`, is made on."""
+        return Terms(
+            self._session.newest,
+            self._refresh.newest,
+            self.session_exp(now, absolute_exp),
+            min(now + self._lifetimes.refresh_idle_s, absolute_exp),
+        )
+
     def mint_pair(self, subject: Subject, *, now: int) -> Pair:
-        """A session and a refresh token for a login that was written to the database."""
-        session_exp = self.session_exp(now, subject.absolute_exp)
-        refresh_exp = min(now + self._lifetimes.refresh_idle_s, subject.absolute_exp)
-        token = self._session.sign(_claims(subject, session_exp, "session"))
-        refresh_token = self._refresh.sign(_claims(subject, refresh_exp, "refresh") | {"gen": subject.gen})
+        """A session and a refresh token, made now, for a login that was written to the database."""
+        return self.mint(subject, self.terms(now, subject.absolute_exp))
+
+    def mint(self, subject: Subject, terms: Terms) -> Pair:
+        """The pair on these terms: an equal subject and equal terms give the same texts, to the byte.
+
+        The newest key signs in place of one that has gone; the terms of the result name it.
+        """
+        terms = replace(
+            terms,
+            session_kid=self._session.present(terms.session_kid),
+            refresh_kid=self._refresh.present(terms.refresh_kid),
+        )
+        token = self._session.sign(_claims(subject, terms.session_exp, "session"), terms.session_kid)
+        refresh_token = self._refresh.sign(
+            _claims(subject, terms.refresh_exp, "refresh") | {"gen": subject.gen}, terms.refresh_kid
+        )
         self._remember(
             token,
             SessionClaims(
@@ -158,10 +201,10 @@ class Tokens:
                 subject.family_id,
                 dict(sorted(subject.vars.items())),
                 subject.issued_at,
-                session_exp,
+                terms.session_exp,
             ),
         )
-        return Pair(session_exp, token, refresh_token)
+        return Pair(terms, token, refresh_token)
 
     def check_session(self, token: str) -> SessionClaims | None:
         """Who shows this session token; None if it is not ours, expired or revoked."""
@@ -187,7 +230,8 @@ class Tokens:
 
     def mint_match_token(self, match_id: str) -> str:
         """A token that lets its bearer join this match within the next 30 seconds."""
-        return self._match.sign({"mid": match_id, "exp": int(self._clock.wall()) + MATCH_TTL_S})
+        claims = {"mid": match_id, "exp": int(self._clock.wall()) + MATCH_TTL_S}
+        return self._match.sign(claims, self._match.newest)
 
     def match_id(self, token: str) -> str | None:
         """The match that this match token is for; None if it is not ours or over."""
@@ -215,7 +259,7 @@ class Tokens:
         return found | {"gen": claims["gen"]} if use == "refresh" else found
 
     def _remember(self, token: str, claims: SessionClaims) -> None:
-        if len(self._cache) >= self._cache_size:
+        if token not in self._cache and len(self._cache) >= self._cache_size:
             del self._cache[next(iter(self._cache))]
         self._cache[token] = claims
 

@@ -1,6 +1,7 @@
 """Our own tokens: their form, and every way in which one does not pass."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -9,7 +10,7 @@ import pytest
 from server.identity import base64url
 from server.identity.revocation import Revocations
 from server.identity.signingkeys import SigningKey, SigningKeys
-from server.identity.tokens import Pair, SessionClaims, Subject, Tokens
+from server.identity.tokens import Pair, SessionClaims, Subject, Terms, Tokens
 from server.ids import RandomIds
 from server.storage.families import Revoked
 from tests.support.clock import ManualClock
@@ -192,11 +193,7 @@ def test_a_changed_token_does_not_pass() -> None:
 
 def test_an_older_key_still_verifies_and_the_newest_signs() -> None:
     old = Mint()
-    new_keys = SigningKeys.generate(RandomIds("test"))
-    both = SigningKeys(
-        new_keys.session + KEYS.session, new_keys.refresh + KEYS.refresh, new_keys.match + KEYS.match
-    )
-    rotated = Mint(both)
+    rotated = Mint(rotated_keys())
 
     old_pair, match = old.pair(), old.tokens.mint_match_token("m.")
 
@@ -204,6 +201,80 @@ def test_an_older_key_still_verifies_and_the_newest_signs() -> None:
     assert rotated.tokens.check_refresh(old_pair.refresh_token) is not None
     assert rotated.tokens.match_id(match) == "m."
     assert old.tokens.check_session(rotated.pair().token) is None
+
+
+def rotated_keys() -> SigningKeys:
+    """A ring of each use whose older key is that of KEYS."""
+    new = SigningKeys.generate(RandomIds("test"))
+    return SigningKeys(new.session + KEYS.session, new.refresh + KEYS.refresh, new.match + KEYS.match)
+
+
+def test_a_pair_is_made_again_to_the_byte_from_its_terms_after_a_rotation() -> None:
+    mint = Mint()
+    first = mint.pair(b="2", a="1")
+    rotated = Mint(rotated_keys())
+    rotated.clock.advance(20)
+    subject = mint.subject(a="1", b="2")
+
+    assert rotated.tokens.mint(subject, first.terms) == first
+    assert rotated.tokens.check_session(first.token) is not None
+
+
+def test_a_pair_tells_the_keys_and_the_ends_that_its_tokens_have() -> None:
+    keys = rotated_keys()
+    pair = Mint(keys).pair()
+
+    for token, kid, exp in (
+        (pair.token, pair.terms.session_kid, pair.terms.session_exp),
+        (pair.refresh_token, pair.terms.refresh_kid, pair.terms.refresh_exp),
+    ):
+        header, claims = parts(token)
+        assert (json.loads(header)["kid"], claims["exp"]) == (kid, exp)
+    assert (pair.terms.session_kid, pair.terms.refresh_kid) == (keys.session[0].kid, keys.refresh[0].kid)
+
+
+@pytest.mark.parametrize(
+    ("session_gone", "refresh_gone"), [(True, False), (False, True), (True, True), (False, False)]
+)
+def test_the_newest_key_signs_in_place_of_one_that_has_gone(session_gone: bool, refresh_gone: bool) -> None:
+    mint = Mint(rotated_keys())
+    newest = mint.pair().terms
+    older = Terms(KEYS.session[0].kid, KEYS.refresh[0].kid, 1_800_000_060, 1_800_000_070)
+    asked = Terms(
+        "gone" if session_gone else older.session_kid,
+        "gone" if refresh_gone else older.refresh_kid,
+        older.session_exp,
+        older.refresh_exp,
+    )
+
+    pair = mint.tokens.mint(mint.subject(), asked)
+
+    assert pair.terms.session_kid == (newest if session_gone else older).session_kid
+    assert pair.terms.refresh_kid == (newest if refresh_gone else older).refresh_kid
+    assert (pair.terms.session_exp, pair.terms.refresh_exp) == (older.session_exp, older.refresh_exp)
+    assert mint.tokens.check_session(pair.token) is not None
+    assert mint.tokens.check_refresh(pair.refresh_token) is not None
+
+
+def test_another_generation_or_end_is_another_text() -> None:
+    mint = Mint()
+    subject = mint.subject()
+    terms = mint.tokens.terms(subject.issued_at, subject.absolute_exp)
+
+    first = mint.tokens.mint(subject, terms)
+
+    assert mint.tokens.mint(replace(subject, gen=1), terms).token == first.token
+    assert mint.tokens.mint(replace(subject, gen=1), terms).refresh_token != first.refresh_token
+    assert mint.tokens.mint(subject, replace(terms, session_exp=terms.session_exp + 1)).token != first.token
+
+
+def test_a_text_made_again_takes_no_second_place_in_the_cache() -> None:
+    mint = Mint(cache_size=2)
+    first, second = mint.pair("1"), mint.pair("2")
+
+    mint.tokens.mint(mint.subject("2"), second.terms)
+
+    assert list(mint.tokens._cache) == [first.token, second.token]
 
 
 def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
