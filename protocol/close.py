@@ -26,6 +26,8 @@ class CloseReason(Enum):
     TOO_BIG = (1009, "", False)
     # The server stops and is expected back. Issued at shutdown.
     RESTARTING = (4001, "server restarting", True)
+    # The login that opened this socket was ended: stolen, crowded out, or by an operator.
+    REVOKED = (4500, "session revoked", False)
     # The login that opened this socket was ended by its player. Issued on logout.
     LOGGED_OUT = (4502, "logged out", False)
 

@@ -5,7 +5,6 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -13,25 +12,23 @@ from aiohttp import web
 from protocol.close import CloseReason
 from server import __version__, handlers, readings
 from server.clock import Clock, SystemClock
-from server.config import ConfigError, IdentitySettings, IssuerSettings, Settings, parse_address
+from server.config import (
+    ConfigError,
+    Settings,
+    parse_address,
+)
 from server.core.match import Matches
 from server.core.presence import Presences
 from server.core.status import Statuses
-from server.identity.before_authenticate import BeforeAuthenticate, Hook
-from server.identity.bridge import Bridge
-from server.identity.devissuer import DevIssuer
-from server.identity.jwks import Jwks
-from server.identity.links import Links
-from server.identity.logins import Logins
-from server.identity.revocation import Revocations
-from server.identity.signingkeys import KeyFileError, SigningKeys
-from server.identity.tokens import Lifetimes, Tokens
+from server.eviction import Eviction
+from server.gate import Gate
+from server.identity.before_authenticate import Hook
+from server.identity.signingkeys import KeyFileError
 from server.ids import RandomIds
 from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
 from server.sessions.registry import Registry
-from server.storage.store import Store
 from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
@@ -46,7 +43,6 @@ log = structlog.get_logger("lockgate.app")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 4096
 """Connections that may wait to be accepted: a match that ends sends all its players back at once."""
-LOGIN_LIMITS = ("logins_per_minute_per_address", "logins_per_minute_per_subject")
 SOCKET_ROUTES = tuple(route for route in ROUTES if route.path == "/ws")
 """What a separate listener for sockets serves."""
 
@@ -92,14 +88,7 @@ class Server:
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
-        self._store = Store(self._ids, spent_tokens=settings.identity.single_use_tokens)
-        self._before_authenticate = BeforeAuthenticate(
-            before_authenticate,
-            settings.identity.before_authenticate_timeout_s,
-            TaskOwner("before_authenticate"),
-        )
-        self._issuer: DevIssuer | None = None
-        self._jwks: Jwks | None = None
+        self._gate = Gate(settings, self._clock, self._ids, dev=dev, before_authenticate=before_authenticate)
         self._runners: list[SiteRunner] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._started = False
@@ -118,32 +107,15 @@ class Server:
         """Build and start everything. On an exception you must still `stop`."""
         settings = self._settings
         self._tell_settings()
-        keys = SigningKeys.load_or_create(self._key_file(), self._ids)
-        await self._store.open(settings.storage.url)
-        identity = await self._identity()
-        revocations = Revocations(self._clock)
-        tokens = Tokens(keys, _lifetimes(settings), revocations, self._clock)
-        logins = Logins(identity.issuers, self._store, tokens, revocations, self._clock)
-        await logins.start()
-        self._jwks = Jwks(
-            identity.issuers,
-            production=settings.production,
-            clock=self._clock,
-            ids=self._ids,
-            tasks=TaskOwner("jwks"),
-            stale_limit_s=identity.jwks_stale_limit_s,
-            cache_dir=identity.jwks_cache_dir,
-        )
-        await self._jwks.start()
-        bridge = Bridge(
-            identity, self._jwks, self._store, tokens, self._clock, self._ids, self._before_authenticate
-        )
-        links = Links(bridge, self._store, self._clock, self._ids, limit=identity.identities_per_account)
+        gate = self._gate
+        await gate.start()
         addresses = ClientAddresses(settings.listen.trusted_proxies)
-        world = self._world(tokens)
+        world = self._world()
         performer, router = self._play(world)
+        eviction = Eviction(self._registry, logout_closes_sockets=settings.session.logout_closes_sockets)
+        gate.revocations.on_ended = eviction
         self._upgrade = Upgrade(
-            tokens.check_session,
+            gate.tokens.check_session,
             self._registry,
             self._keepalive,
             settings.socket,
@@ -151,13 +123,14 @@ class Server:
             self._ids,
             addresses,
         )
-        deps = self._site_deps(bridge, links, logins, tokens, addresses, world.statuses.is_online)
+        deps = self._site_deps(addresses, world.statuses.is_online)
         await self._open_listeners(
             deps,
             readings.sockets(self._registry, self._upgrade, self._keepalive)
             | readings.play(world, performer, router)
-            | readings.sign_in(bridge, links, self._before_authenticate)
-            | readings.keys(self._jwks),
+            | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
+            | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
+            | readings.keys(gate.jwks),
         )
         self._tick()
         # What exists now stays for good: full collections need not walk it again.
@@ -171,13 +144,13 @@ class Server:
             ops=self.ops,
             issuer=self.issuer,
         )
-        if self._issuer is not None:
+        if self.issuer is not None:
             sys.stderr.write(_hints(self.public, self.websocket, settings))
 
     @property
     def issuer(self) -> str | None:
         """The development issuer's URL, while it runs."""
-        return None if self._issuer is None else self._issuer.issuer
+        return self._gate.issuer
 
     async def drain(self, now: asyncio.Event) -> None:
         """Take no one in any more, tell every player, and wait until they are gone or `now` is set."""
@@ -200,54 +173,21 @@ class Server:
         for runner in reversed(self._runners):
             await runner.cleanup()
         await self._tasks.cancel_all()
-        await self._before_authenticate.close()
-        if self._jwks is not None:
-            await self._jwks.close()
-        if self._issuer is not None:
-            await self._issuer.stop()
-        await self._store.close()
+        await self._gate.stop()
         gc.unfreeze()
         log.info("server_stopped")
 
     # ---- the parts
 
-    def _key_file(self) -> Path:
-        settings = self._settings
-        return Path(settings.session.key_file or Path(settings.data_dir) / "session-keys.json")
-
-    async def _identity(self) -> IdentitySettings:
-        identity = self._settings.identity
-        if self._dev:
-            self._issuer = DevIssuer(
-                self._settings.dev,
-                Path(self._settings.data_dir),
-                self._clock,
-                self._ids,
-                production=self._settings.production,
-            )
-            await self._issuer.start()
-            development = IssuerSettings(
-                issuer=self._issuer.issuer,
-                jwks_url=self._issuer.jwks_url,
-                client_ids=(self._issuer.client_id,),
-            )
-            identity = identity.model_copy(update={"issuers": (*identity.issuers, development)})
-            # A swarm signs in from one address; whoever sets a limit wants it nevertheless.
-            unlimited = {name: 0 for name in LOGIN_LIMITS if name not in identity.model_fields_set}
-            identity = identity.model_copy(update=unlimited)
-        if not identity.issuers:
-            log.warning("no_identity_issuer", setting="identity.issuers")
-        return identity
-
-    def _world(self, tokens: Tokens) -> World:
+    def _world(self) -> World:
         limits = self._settings.socket
         presences = Presences()
         return World(
             presences=presences,
             statuses=Statuses(presences, limits.follows_per_session),
             matches=Matches(presences, limits.matches_per_session),
-            users=self._store,
-            match_tokens=tokens,
+            users=self._gate.store,
+            match_tokens=self._gate.tokens,
             new_id=self._ids.uuid4,
         )
 
@@ -272,26 +212,18 @@ class Server:
         for name in settings.without_effect:
             log.warning("setting_without_effect", setting=name)
 
-    def _site_deps(
-        self,
-        bridge: Bridge,
-        links: Links,
-        logins: Logins,
-        tokens: Tokens,
-        addresses: ClientAddresses,
-        is_online: Callable[[str], bool],
-    ) -> SiteDeps:
+    def _site_deps(self, addresses: ClientAddresses, is_online: Callable[[str], bool]) -> SiteDeps:
+        gate = self._gate
         return SiteDeps(
-            bridge=bridge,
-            logins=logins,
-            links=links,
-            tokens=tokens,
-            store=self._store,
+            bridge=gate.bridge,
+            logins=gate.logins,
+            links=gate.links,
+            tokens=gate.tokens,
+            store=gate.store,
             clock=self._clock,
             ids=self._ids,
             server_key=self._settings.socket.server_key.get_secret_value(),
             upgrade=self._upgrade,
-            end_sessions=lambda families: self._registry.end_families(families, CloseReason.LOGGED_OUT),
             is_online=is_online,
             addresses=addresses,
             allowed_origins=self._settings.listen.allowed_origins,
@@ -335,11 +267,6 @@ def _keepalive(settings: Settings) -> Keepalive:
         pong_timeout_s=limits.pong_timeout_s,
         close_timeout_s=limits.close_timeout_s,
     )
-
-
-def _lifetimes(settings: Settings) -> Lifetimes:
-    session = settings.session
-    return Lifetimes(session.token_ttl_s, session.refresh_idle_s, session.refresh_max_s)
 
 
 def _refuse_unsafe_dev(settings: Settings) -> None:

@@ -162,12 +162,27 @@ class SessionSettings(Section):
     """Signing keys; empty: made once under the data folder, mode 0600."""
     token_ttl_s: Count = 7200
     """Life of a session token. Under 300 s, SDKs refresh before every call."""
-    refresh_idle_s: Count = 1_209_600
+    refresh_idle_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 1_209_600
     """Life of a refresh token that is not used."""
     refresh_max_s: Count = 7_776_000
     """Life of a login, however often it is refreshed."""
     refresh_grace_s: Annotated[int, Field(ge=0, le=60)] = 30
-    """How long the previous refresh token still gets the same answer."""
+    """How long the previous refresh token still gets the same answer. 0: a lost answer costs the login."""
+    refresh_burst: Count = 5
+    """Refreshes of one login at once, before `refresh_every_s` applies. Repeats are not counted."""
+    refresh_every_s: Annotated[float, Field(ge=0)] = 5
+    """Seconds between refreshes of one login; 0: no limit. Keep it far under `token_ttl_s`."""
+    refreshes_per_minute_per_address: Annotated[int, Field(ge=0)] = 300
+    """Refreshes of one address, or of one IPv6 /64, whatever comes of them; 0: no limit, which `--dev` makes
+    the default. Too low, players who share an address lose their logins."""
+    refresh_limit_keys: Count = 100_000
+    """Addresses, and logins, whose limits are remembered at once; about 300 bytes each."""
+    families_per_account: Count = 20
+    """Logins of one account that live at once; one more ends the oldest."""
+    single_session: bool = False
+    """One login at a time: a new one ends the others, tokens and sockets."""
+    logout_closes_sockets: bool = True
+    """False: a logged-out socket goes on until its token expires, as in the reference."""
     single_socket: bool = True
     """One socket per player: a newer one takes over from the older."""
 
@@ -299,7 +314,6 @@ class Settings(BaseSettings):
 
 
 WITHOUT_EFFECT = {
-    "session": ("refresh_grace_s",),
     "admission": tuple(AdmissionSettings.model_fields),
     "matchmaker": tuple(MatchmakerSettings.model_fields),
 }

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 
+from server.eviction import Eviction
 from server.identity.before_authenticate import BeforeAuthenticate
 from server.identity.bridge import Bridge
 from server.identity.jwks import Jwks
 from server.identity.links import Links
+from server.identity.logins import Logins
+from server.identity.revocation import Revocations
+from server.identity.revocation_feed import RevocationFeed
 from server.observe.metrics import Reading
 from server.perform import Performer
 from server.router import Router
@@ -66,6 +70,27 @@ def sign_in(bridge: Bridge, links: Links, before_authenticate: BeforeAuthenticat
         "lockgate_identity_tokens_not_kept_total": lambda: replay.not_kept,
         "lockgate_identities_linked_total": lambda: links.linked,
         "lockgate_identities_unlinked_total": lambda: links.unlinked,
+    }
+
+
+def logins(logins: Logins, revocations: Revocations, feed: RevocationFeed, eviction: Eviction) -> Readings:
+    """Logins after they were made: refreshed, limited, ended."""
+    limits = logins.limits
+    return {
+        "lockgate_refreshes_total": lambda: {
+            verdict.value: count for verdict, count in logins.judged.items()
+        },
+        "lockgate_refreshes_joined_total": lambda: logins.joined,
+        "lockgate_refreshes_limited_total": lambda: limits.refused,
+        "lockgate_refresh_limit_keys": lambda: limits.keys,
+        "lockgate_refresh_limit_dropped_total": lambda: limits.dropped,
+        "lockgate_revocations": lambda: len(revocations),
+        "lockgate_logins_ended_total": lambda: {
+            reason.value: count for reason, count in revocations.ended.items()
+        },
+        "lockgate_revocation_sockets_closed_total": lambda: eviction.closed,
+        "lockgate_revocation_feed_failures_total": lambda: feed.failures,
+        "lockgate_rows_purged_total": lambda: feed.purged,
     }
 
 

@@ -102,10 +102,13 @@ TABLE = {
         libraries=("aiohttp", "orjson", "prometheus_client"),
     ),
     "server.games": pure("server.runtime"),
+    # Between the end of a login and the sockets it opened; neither knows of the other.
+    "server.eviction": shell("protocol", "server.sessions", "server.storage"),
     # Reads counts wherever they are kept, so it stands beside the composition root.
     "server.readings": Row(
         inside=frozenset(
             {
+                "server.eviction",
                 "server.identity",
                 "server.observe",
                 "server.perform",
@@ -120,6 +123,8 @@ TABLE = {
     "server.app": Row(
         inside=frozenset({"protocol", "server"}), libraries=frozenset({"structlog", "aiohttp"})
     ),
+    # A part of the composition root.
+    "server.gate": shell("server.clock", "server.identity", "server.ids", "server.storage", "server.tasks"),
     "server.cli": shell(
         "server.app",
         "server.observe",

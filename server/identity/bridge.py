@@ -14,18 +14,21 @@ from server.clock import Clock
 from server.config import IdentitySettings
 from server.identity import usernames, verify
 from server.identity.before_authenticate import BeforeAuthenticate
-from server.identity.failures import NotFound, RequestInvalid, Unauthenticated
+from server.identity.failures import NotAllowed, NotFound, RequestInvalid, Unauthenticated
 from server.identity.identity import Identity
 from server.identity.keyset import VerifyKey
 from server.identity.limits import LoginLimits
 from server.identity.replay import Replay
+from server.identity.revocation import Revocations
 from server.identity.session_vars import SessionVars
 from server.identity.tokens import Subject, Tokens
 from server.ids import Ids
-from server.storage.families import NewFamily
-from server.storage.store import Store
+from server.storage.bans import Banned
+from server.storage.families import MadeOf, NewFamily
+from server.storage.store import FAMILIES, LoggedIn, Store
 
 LOGGED_KID = 64
+BANNED = "User account banned."
 
 log = structlog.get_logger("lockgate.identity")
 
@@ -59,10 +62,16 @@ class Bridge:
         keys: KeySource,
         store: Store,
         tokens: Tokens,
+        revocations: Revocations,
         clock: Clock,
         ids: Ids,
         before_authenticate: BeforeAuthenticate | None = None,
+        *,
+        families: int = FAMILIES,
     ) -> None:
+        """`families`: how many logins an account may have; one more ends the oldest."""
+        self._revocations = revocations
+        self._families = families
         self._before_authenticate = before_authenticate
         self._issuers = {issuer.issuer: issuer for issuer in settings.issuers}
         self._allow_client_username = settings.allow_client_username
@@ -82,9 +91,9 @@ class Bridge:
     ) -> Login:
         """Verify the token and start a login of its player's account, made if need be.
 
-        Raises `NotFound` (no account and `create` is false), `TooManyLogins`, `TokensNotKept`, what
-        `identify` does, and for the game's hook `PlayerRefused`, `Unfinished` and `GameFault`. Call
-        `limits.admit_address` first: that limit is about the work done here.
+        Raises `NotFound` (no account and `create` is false), `NotAllowed` (banned), `TooManyLogins`,
+        `TokensNotKept`, what `identify` does, and for the game's hook `PlayerRefused`, `Unfinished` and
+        `GameFault`. Call `limits.admit_address` first: that limit is about the work done here.
         """
         identity = await self.identify(id_token)
         self.limits.admit_subject(identity.issuer, identity.subject)
@@ -95,34 +104,44 @@ class Bridge:
         username = self._username(identity, wanted_username)
         now = int(self._clock.wall())
         absolute_exp = self._tokens.absolute_exp(now)
+        terms = self._tokens.terms(now, absolute_exp)
         family = NewFamily(
             id=self._ids.uuid4(),
+            issuer=identity.issuer,
+            subject=identity.subject,
             claim_vars=claim_vars,
             created_at=now,
-            session_exp=self._tokens.session_exp(now, absolute_exp),
             absolute_exp=absolute_exp,
+            made_of=MadeOf(0, session_vars, now, terms),
         )
-        token = self.replay.spending(identity, family.id)
-        with self.replay.answered(identity):
-            account = await self._store.login(
-                identity.issuer,
-                identity.subject,
-                family,
-                create=create,
-                username=username,
-                display_name=self._display_name(identity),
-                token=token,
-            )
+        account = await self._write(identity, family, create=create, username=username)
         if account is None:
             raise NotFound("User account not found.")
+        self._revocations.add(account.ended)
         self.replay.note_login(identity)
-        pair = self._tokens.mint_pair(
-            Subject(account.account_id, account.username, family.id, session_vars, now, absolute_exp), now=now
-        )
+        subject = Subject(account.account_id, account.username, family.id, session_vars, now)
+        pair = self._tokens.mint(subject, terms)
         log.info("session_issued", user_id=account.account_id, family_id=family.id, created=account.created)
         return Login(
             account.created, account.account_id, account.username, family.id, pair.token, pair.refresh_token
         )
+
+    async def _write(
+        self, identity: Identity, family: NewFamily, *, create: bool, username: str | None
+    ) -> LoggedIn | None:
+        try:
+            with self.replay.answered(identity):
+                return await self._store.login(
+                    family,
+                    create=create,
+                    username=username,
+                    display_name=self._display_name(identity),
+                    token=self.replay.spending(identity, family.id),
+                    keep=self._families,
+                )
+        except Banned:
+            log.info("login_banned", issuer=identity.issuer, subject=identity.subject)
+            raise NotAllowed(BANNED) from None
 
     async def identify(self, id_token: object) -> Identity:
         """Verify the token. Raises `RequestInvalid`, `Unauthenticated` and `KeysUnavailable`."""

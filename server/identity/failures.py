@@ -69,6 +69,13 @@ class TooManyLogins(TryLater):
         super().__init__("Too many logins, try again later.", retry_after_s)
 
 
+class TooManyRefreshes(TryLater):
+    """A refresh limit is reached."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("Too many refreshes, try again later.", retry_after_s)
+
+
 class TokensNotKept(TryLater):
     """There is no room to remember one more identity token as used, so none is taken."""
 

@@ -16,6 +16,7 @@ from server.clock import Clock
 from server.identity import base64url
 from server.identity.revocation import Revocations
 from server.identity.signingkeys import SigningKey, SigningKeys
+from server.storage.families import Terms
 
 ISSUER = "lockgate"
 ALGORITHM = "HS256"
@@ -48,18 +49,7 @@ class Subject:
     family_id: str
     vars: Mapping[str, str]
     issued_at: int
-    absolute_exp: int
     gen: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Which keys sign a pair of tokens, and when these end, in whole Unix seconds."""
-
-    session_kid: str
-    refresh_kid: str
-    session_exp: int
-    refresh_exp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +59,6 @@ class Pair:
     terms: Terms
     token: str = field(repr=False)
     refresh_token: str = field(repr=False)
-
-    @property
-    def session_exp(self) -> int:
-        """When the session token ends."""
-        return self.terms.session_exp
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,25 +147,19 @@ class Tokens:
         """When a login made now ends, however often it is refreshed."""
         return login_time + self._lifetimes.refresh_max_s
 
-    def session_exp(self, now: int, absolute_exp: int) -> int:
-        """When a session token made now ends: no token outlives its login."""
-        return min(now + self._lifetimes.session_s, absolute_exp)
-
     def terms(self, now: int, absolute_exp: int) -> Terms:
-        """What a pair that is made now, for a login that ends at `absolute_exp`, is made on."""
+        """What a pair made now is made on. No token outlives its login, which ends at `absolute_exp`."""
         return Terms(
             self._session.newest,
             self._refresh.newest,
-            self.session_exp(now, absolute_exp),
+            min(now + self._lifetimes.session_s, absolute_exp),
             min(now + self._lifetimes.refresh_idle_s, absolute_exp),
         )
 
-    def mint_pair(self, subject: Subject, *, now: int) -> Pair:
-        """A session and a refresh token, made now, for a login that was written to the database."""
-        return self.mint(subject, self.terms(now, subject.absolute_exp))
-
     def mint(self, subject: Subject, terms: Terms) -> Pair:
-        """The pair on these terms: an equal subject and equal terms give the same texts, to the byte.
+        """The pair, on these terms, for a login that was written to the database.
+
+        An equal subject and equal terms give the same texts, to the byte.
 
         The newest key signs in place of one that has gone; the terms of the result name it.
         """

@@ -47,6 +47,22 @@ METRICS: Mapping[str, Metric] = {
     ),
     "lockgate_identities_linked_total": Metric("counter", "Identities linked to an account."),
     "lockgate_identities_unlinked_total": Metric("counter", "Identities unlinked from their account."),
+    "lockgate_refreshes_total": Metric(
+        "counter", "Refresh tokens of ours that were shown, by what became of them.", "outcome"
+    ),
+    "lockgate_refreshes_joined_total": Metric("counter", "Refreshes answered by one under way."),
+    "lockgate_refreshes_limited_total": Metric("counter", "Refreshes refused by a rate limit.", "limit"),
+    "lockgate_refresh_limit_keys": Metric("gauge", "Addresses or logins whose limit is counted.", "limit"),
+    "lockgate_refresh_limit_dropped_total": Metric(
+        "counter", "Limits forgotten before they were back to full, because of too many keys.", "limit"
+    ),
+    "lockgate_revocations": Metric("gauge", "Ended logins whose session tokens must still be refused."),
+    "lockgate_logins_ended_total": Metric("counter", "Logins that ended before their time.", "reason"),
+    "lockgate_revocation_sockets_closed_total": Metric("counter", "Sockets closed with their login."),
+    "lockgate_revocation_feed_failures_total": Metric(
+        "counter", "Looks at the revocations of other processes that failed."
+    ),
+    "lockgate_rows_purged_total": Metric("counter", "Rows of logins and revocations that were over."),
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),

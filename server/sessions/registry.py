@@ -95,11 +95,21 @@ class Registry:
         )
         self._performer.perform(self._statuses.open(me, appear=appear), session)
 
-    def end_families(self, family_ids: Collection[str], reason: CloseReason) -> None:
-        """Close every socket that one of these logins opened."""
+    def end_families(
+        self, family_ids: Collection[str], reason: CloseReason, notice: tuple[str, int] | None = None
+    ) -> int:
+        """Close every socket that one of these logins opened, and tell how many.
+
+        `notice`: subject and code of a notification that goes before the close.
+        """
+        ended = 0
         for family_id in family_ids:
             for session in self._families.get(family_id, ()):
+                if notice is not None:
+                    self._notify(session, *notice)
                 session.end(reason)
+                ended += 1
+        return ended
 
     def end_all(self, reason: CloseReason) -> None:
         for session in list(self._sessions.values()):
@@ -162,9 +172,10 @@ class Registry:
             session_id=older.session_id,
             replaced_by=newer.session_id,
         )
-        now = datetime.fromtimestamp(int(self._clock.wall()), UTC)
-        notice = Notification(
-            id=self._new_id(), subject="single_socket", content="{}", code=SINGLE_SOCKET, create_time=now
-        )
-        older.send(build(FIN_TEXT, encode(Notifications(notifications=(notice,)))))
+        self._notify(older, "single_socket", SINGLE_SOCKET)
         older.end(CloseReason.DISCONNECTED)
+
+    def _notify(self, session: Session, subject: str, code: int) -> None:
+        now = datetime.fromtimestamp(int(self._clock.wall()), UTC)
+        notice = Notification(id=self._new_id(), subject=subject, content="{}", code=code, create_time=now)
+        session.send(build(FIN_TEXT, encode(Notifications(notifications=(notice,)))))

@@ -9,7 +9,10 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage import families
+from server.storage.revocations import Ended, Revoked
 from server.storage.tables import accounts, identities
+from server.storage.tables import families as families_table
 
 
 class IdentityName(NamedTuple):
@@ -36,7 +39,7 @@ async def link(
     connection: AsyncConnection, account_id: str, name: IdentityName, *, now: int, limit: int
 ) -> Link:
     """Let the identity sign in to the account, which may have `limit` identities in all."""
-    if not await _lock(connection, account_id):
+    if not await lock(connection, account_id):
         return Link.NO_ACCOUNT
     owner = await connection.scalar(
         select(identities.c.account_id).where(
@@ -62,21 +65,32 @@ async def link(
     return Link.MADE
 
 
-async def unlink(connection: AsyncConnection, account_id: str, name: IdentityName, *, now: int) -> bool:
-    """Take the identity from the account. False, and nothing changed, if it is not its own or its last."""
-    await _lock(connection, account_id)
+async def unlink(
+    connection: AsyncConnection, account_id: str, name: IdentityName, *, now: int, keep: str
+) -> list[Revoked] | None:
+    """Take the identity from the account, and end the logins it made, but for the one called `keep`.
+
+    None, and nothing changed, if it is not its own or its last. You must `record` what this returns.
+    """
+    await lock(connection, account_id)
     query = select(identities.c.issuer, identities.c.subject).where(identities.c.account_id == account_id)
     own = {IdentityName(row.issuer, row.subject) for row in await connection.execute(query)}
     if len(own) < 2 or name not in own:
-        return False
+        return None
     await connection.execute(
         delete(identities).where(identities.c.issuer == name.issuer, identities.c.subject == name.subject)
     )
     await _touch(connection, account_id, now)
-    return True
+    made_by_it = (families_table.c.issuer == name.issuer) & (families_table.c.subject == name.subject)
+    return await families.revoke(
+        connection,
+        (families_table.c.account_id == account_id) & made_by_it & (families_table.c.id != keep),
+        now,
+        Ended.UNLINKED,
+    )
 
 
-async def _lock(connection: AsyncConnection, account_id: str) -> bool:
+async def lock(connection: AsyncConnection, account_id: str) -> bool:
     """Whether the account exists; nobody else changes it until the transaction ends."""
     query = select(accounts.c.id).where(accounts.c.id == account_id).with_for_update()
     return await connection.scalar(query) is not None

@@ -7,18 +7,20 @@ rules for the id and the name of a new account are, because they need the transa
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, exists, insert, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import links
+from server.storage import bans, families, links
+from server.storage.bans import Bans
 from server.storage.database import Database
 from server.storage.engine import Work
-from server.storage.families import Families, NewFamily, add_family
+from server.storage.families import Families, NewFamily
 from server.storage.links import IdentityName, Link
+from server.storage.revocations import Ended, RevocationLog, Revoked, record
 from server.storage.spent_tokens import Spending, SpentTokens
 from server.storage.tables import accounts, identities
 
@@ -28,6 +30,7 @@ CHUNK = 500  # ids per statement; SQLite allows 999 variables in its oldest buil
 ATTEMPTS = 8
 NAME_BYTES = 128
 SPENT_TOKENS = 100_000
+FAMILIES = 20
 
 # Built once: SQLAlchemy takes longer to build a statement and to find it in its cache than to run it.
 _FIND = (
@@ -35,6 +38,7 @@ _FIND = (
     .join(identities, identities.c.account_id == accounts.c.id)
     .where(identities.c.issuer == bindparam("issuer"), identities.c.subject == bindparam("subject"))
 )
+_FIND_LOCKED = _FIND.with_for_update(of=accounts)
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NIL = str(uuid.UUID(int=0))
@@ -75,11 +79,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """The account of a login, and whether the login made it."""
+    """The account of a login, whether the login made it, and which older logins it ended."""
 
     account_id: str
     username: str
     created: bool
+    ended: tuple[Revoked, ...] = ()
 
 
 def derived_id(issuer: str, subject: str) -> str:
@@ -101,6 +106,8 @@ class Store:
         self._spent = SpentTokens(spent_tokens)
         self._database = Database()
         self.families = Families(self._database)
+        self.bans = Bans(self._database)
+        self.revocations = RevocationLog(self._database)
 
     async def open(self, url: str) -> None:
         """Open `sqlite:///path`, making file, folder and tables where missing. Raises ValueError."""
@@ -111,45 +118,60 @@ class Store:
 
     async def login(
         self,
-        issuer: str,
-        subject: str,
         family: NewFamily,
         *,
         create: bool,
         username: str | None,
         display_name: str = "",
         token: Spending | None = None,
+        keep: int = FAMILIES,
     ) -> LoggedIn | None:
-        """Find or create the account of (issuer, subject) and add `family` to it, in one transaction.
+        """Find or create the account of the family's identity and add `family` to it, in one transaction.
 
         `username` and `display_name` are wished for at creation only; a username that is taken gets a
         suffix, none a random name. Returns None when there is no account and `create` is false; nothing is
-        written then. A login that is made uses `token` up. Raises `TokenSpent` and `NoRoom`.
+        written then. A login that is made uses `token` up, and ends the oldest ones of the account so that
+        `keep` are left. Raises `Banned`, `TokenSpent` and `NoRoom`.
         """
+        name = IdentityName(family.issuer, family.subject)
+        now = family.created_at
 
         async def work(connection: AsyncConnection) -> LoggedIn | None:
-            found = await self._find(connection, issuer, subject)
+            found = await self._find(connection, name, _FIND_LOCKED)
+            await bans.check(connection, name)
             if found is None and create:
-                found = await self._create(
-                    connection, issuer, subject, username, display_name, now=family.created_at
-                )
-            if found is not None:
-                await add_family(connection, found.account_id, family)
-            return found
+                found = await self._create(connection, name, username, display_name, now=now)
+            if found is None:
+                return None
+            await families.add(connection, found.account_id, found.username, family)
+            if found.created:
+                return found
+            ended = await families.crowd_out(
+                connection,
+                found.account_id,
+                family.id,
+                keep=keep,
+                now=now,
+                reason=Ended.REPLACED if keep == 1 else Ended.CROWDED_OUT,
+            )
+            await record(connection, ended)
+            return replace(found, ended=tuple(ended))
 
-        return await self._insert(
-            self._spent.using_up(token, work, lambda found: found is not None, now=family.created_at)
-        )
+        return await self._insert(self._spent.using_up(token, work, lambda found: found is not None, now=now))
 
     async def link(
         self, account_id: str, name: IdentityName, *, now: int, limit: int, token: Spending | None = None
     ) -> Link:
         """Let an identity sign in to the account too; if it then may, that uses `token` up.
 
-        Raises `TokenSpent` and `NoRoom`.
+        Raises `Banned`, `TokenSpent` and `NoRoom`.
         """
 
         async def work(connection: AsyncConnection) -> Link:
+            # An account that is banned at this moment must not get an identity that is not.
+            await links.lock(connection, account_id)
+            await bans.check_account(connection, account_id)
+            await bans.check(connection, name)
             return await links.link(connection, account_id, name, now=now, limit=limit)
 
         return await self._insert(
@@ -157,17 +179,49 @@ class Store:
         )
 
     async def unlink(
-        self, account_id: str, name: IdentityName, *, now: int, token: Spending | None = None
-    ) -> bool:
-        """Take an identity from the account, which uses `token` up. False: not its own, or its last one.
+        self,
+        account_id: str,
+        name: IdentityName,
+        *,
+        now: int,
+        keep: str,
+        token: Spending | None = None,
+    ) -> list[Revoked] | None:
+        """Take an identity from the account, which uses `token` up. None: not its own, or its last one.
 
-        Raises `TokenSpent` and `NoRoom`.
+        Returns the logins that the identity had made: they end, but for the one called `keep`. Raises
+        `TokenSpent` and `NoRoom`.
         """
 
-        async def work(connection: AsyncConnection) -> bool:
-            return await links.unlink(connection, account_id, name, now=now)
+        async def work(connection: AsyncConnection) -> list[Revoked] | None:
+            ended = await links.unlink(connection, account_id, name, now=now, keep=keep)
+            await record(connection, ended or [])
+            return ended
 
-        return await self._insert(self._spent.using_up(token, work, bool, now=now))
+        return await self._insert(self._spent.using_up(token, work, lambda ended: ended is not None, now=now))
+
+    async def delete(self, account_id: str) -> list[Revoked] | None:
+        """Remove an account and all that belongs to it; bans stay. Returns its logins, which end.
+
+        None: there is no such account. The same identity may sign up again, to a new account.
+        """
+
+        async def work(connection: AsyncConnection) -> list[Revoked] | None:
+            if not await links.lock(connection, account_id):
+                return None
+            ended = await families.remove(connection, account_id, Ended.DELETED)
+            await connection.execute(delete(identities).where(identities.c.account_id == account_id))
+            await connection.execute(delete(accounts).where(accounts.c.id == account_id))
+            await record(connection, ended)
+            return ended
+
+        return await self._database.write(work)
+
+    async def account_of(self, name: IdentityName) -> str | None:
+        """The id of the account that an identity signs in to."""
+        async with self._database.read() as connection:
+            found = await self._find(connection, name)
+        return None if found is None else found.account_id
 
     async def account(self, account_id: str) -> Account | None:
         """The account with this id."""
@@ -203,36 +257,37 @@ class Store:
                 continue  # another process inserted the same key between our look and our insert
         raise AssertionError("every attempt to insert met a taken key")
 
-    async def _find(self, connection: AsyncConnection, issuer: str, subject: str) -> LoggedIn | None:
-        row = (await connection.execute(_FIND, {"issuer": issuer, "subject": subject})).first()
+    async def _find(
+        self, connection: AsyncConnection, name: IdentityName, query: Select[Any] = _FIND
+    ) -> LoggedIn | None:
+        row = (await connection.execute(query, name._asdict())).first()
         return None if row is None else LoggedIn(row.id, row.username, created=False)
 
     async def _create(
         self,
         connection: AsyncConnection,
-        issuer: str,
-        subject: str,
+        name: IdentityName,
         username: str | None,
         display_name: str,
         *,
         now: int,
     ) -> LoggedIn:
-        account_id = await self._free_id(connection, issuer, subject)
-        name = await self._free_name(connection, username)
+        account_id = await self._free_id(connection, name)
+        username = await self._free_name(connection, username)
         await connection.execute(
             insert(accounts).values(
-                id=account_id, username=name, display_name=display_name, create_time=now, update_time=now
+                id=account_id, username=username, display_name=display_name, create_time=now, update_time=now
             )
         )
         await connection.execute(
-            insert(identities).values(issuer=issuer, subject=subject, account_id=account_id, create_time=now)
+            insert(identities).values(account_id=account_id, create_time=now, **name._asdict())
         )
-        return LoggedIn(account_id, name, created=True)
+        return LoggedIn(account_id, username, created=True)
 
-    async def _free_id(self, connection: AsyncConnection, issuer: str, subject: str) -> str:
+    async def _free_id(self, connection: AsyncConnection, name: IdentityName) -> str:
         # The derived id too may be taken: by an issuer that gives it out as a subject. A random one then
         # keeps the two apart.
-        for candidate in (subject, derived_id(issuer, subject)):
+        for candidate in (name.subject, derived_id(*name)):
             if is_account_id(candidate) and not await _taken(connection, accounts.c.id, candidate):
                 return candidate
         return self._names.uuid4()

@@ -4,7 +4,7 @@ An account is found by (issuer, subject), never by its name. A family is one log
 it holds no token and no hash of one.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -46,15 +46,47 @@ families = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
+    # The identity that signed in: unlinking it ends the logins it made.
+    Column("issuer", Text, nullable=False),
+    Column("subject", String(255), nullable=False),
     # Session variables taken from claims at login; a refresh cannot change them.
     Column("claim_vars", Text, nullable=False),
+    # What the present tokens were made of, so that they can be made again to the byte (rotation's grace).
     Column("gen", Integer, nullable=False, default=0),
-    Column("created_at", Integer, nullable=False),
-    Column("last_used_at", Integer, nullable=False),
-    # When the youngest session token of the family ends: how long a revocation must be remembered.
-    Column("session_exp", Integer, nullable=False),
-    Column("absolute_exp", Integer, nullable=False),
-    Column("revoked_at", Integer, nullable=True),
+    Column("username", String(128), nullable=False),
+    Column("vars", Text, nullable=False),
+    Column("session_kid", Text, nullable=False),
+    Column("refresh_kid", Text, nullable=False),
+    Column("session_exp", BigInteger, nullable=False),
+    Column("refresh_exp", BigInteger, nullable=False),
+    Column("rotated_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("absolute_exp", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger, nullable=True),
     Column("reason", String(32), nullable=True),
+    Index("families_refresh_exp", "refresh_exp"),
     Index("families_revoked", "revoked_at", "session_exp"),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    # In the order of their commits: every process reads on from the last one it knows.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("family_id", String(36), nullable=False),
+    # Until then a session token of the family could be shown, and the row is needed.
+    Column("session_exp", BigInteger, nullable=False, index=True),
+    Column("reason", String(32), nullable=False),
+    # A number must not come back when its row has been purged.
+    sqlite_autoincrement=True,
+)
+
+bans = Table(
+    "bans",
+    metadata,
+    # By identity, so that a ban survives the deletion of the account.
+    Column("issuer", Text, primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )

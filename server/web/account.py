@@ -1,4 +1,4 @@
-"""What a player may read about their own account."""
+"""What a player may do with their own account: read it, delete it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims
 from server.storage.store import Account, Store
 from server.web.errors import Code, Failure, json_response
@@ -21,6 +22,12 @@ async def get_account(caller: SessionClaims, store: Store, is_online: IsOnline) 
     if account is None:
         raise Failure(Code.NOT_FOUND, "Account not found.")
     return json_response(account_json(account, online=is_online(account.id)))
+
+
+async def delete_account(caller: SessionClaims, logins: Logins) -> web.Response:
+    """`DELETE /v2/account`: durable, tokens dead and sockets told to close, before the answer."""
+    await logins.delete_account(caller)
+    return json_response({})
 
 
 def account_json(account: Account, *, online: bool) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Sign in, refresh, log out: the requests as values for `identity`, its answers as JSON."""
 
-from collections.abc import Callable, Collection
-
 from aiohttp import web
 
 from server.identity.bridge import Bridge
@@ -9,8 +7,6 @@ from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims
 from server.web.errors import json_response
 from server.web.reading import body_object, field, query_bool, query_text, text, text_map
-
-EndSessions = Callable[[Collection[str]], None]
 
 
 async def authenticate_custom(request: web.Request, bridge: Bridge) -> web.Response:
@@ -33,10 +29,8 @@ async def refresh(request: web.Request, logins: Logins) -> web.Response:
     return json_response({"token": pair.token, "refresh_token": pair.refresh_token})
 
 
-async def logout(
-    request: web.Request, caller: SessionClaims, logins: Logins, end_sessions: EndSessions
-) -> web.Response:
+async def logout(request: web.Request, caller: SessionClaims, logins: Logins) -> web.Response:
     """`POST /v2/session/logout`: durable, and the sockets told to close, before it is answered."""
     body = await body_object(request)
-    end_sessions(await logins.logout(caller, text(body, "token"), text(body, "refresh_token")))
+    await logins.logout(caller, text(body, "token"), text(body, "refresh_token"))
     return json_response({})

@@ -21,6 +21,7 @@ from server.identity.failures import (
     RequestInvalid,
     TokensNotKept,
     TooManyLogins,
+    TooManyRefreshes,
     TryLater,
     Unauthenticated,
     Unfinished,
@@ -63,6 +64,7 @@ _CODES: dict[type[Denied], Code] = {
     InUse: Code.ALREADY_EXISTS,
     NotAllowed: Code.PERMISSION_DENIED,
     TooManyLogins: Code.RESOURCE_EXHAUSTED,
+    TooManyRefreshes: Code.RESOURCE_EXHAUSTED,
     TokensNotKept: Code.UNAVAILABLE,
     KeysUnavailable: Code.UNAVAILABLE,
 }

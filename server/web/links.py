@@ -18,5 +18,5 @@ async def link_custom(request: web.Request, caller: SessionClaims, links: Links)
 async def unlink_custom(request: web.Request, caller: SessionClaims, links: Links) -> web.Response:
     """`POST /v2/account/unlink/custom`."""
     body = await body_object(request)
-    await links.unlink(caller.user_id, field(body, "id"))
+    await links.unlink(caller.user_id, field(body, "id"), keep=caller.family_id)
     return json_response({})

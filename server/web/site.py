@@ -44,7 +44,6 @@ class SiteDeps:
     ids: Ids
     server_key: str = field(repr=False)
     upgrade: Upgrade
-    end_sessions: auth.EndSessions
     is_online: account.IsOnline
     addresses: ClientAddresses
     allowed_origins: tuple[str, ...] = ("*",)
@@ -52,6 +51,7 @@ class SiteDeps:
 
 Call = Callable[[SiteDeps, web.Request], Awaitable[web.StreamResponse]]
 PlayerCall = Callable[[SiteDeps, web.Request, SessionClaims], Awaitable[web.StreamResponse]]
+Admit = Callable[[SiteDeps, str], None]
 
 
 class Scheme(Enum):
@@ -65,14 +65,14 @@ class Scheme(Enum):
 class Route:
     """A line of the table that is open, or asks for the server key (Basic).
 
-    `verifies`: it verifies identity tokens, and so counts against the login limit of the caller's address.
+    `admit`: takes one from the limit of the caller's address that this route counts against.
     """
 
     method: str
     path: str
     scheme: Scheme
     call: Call
-    verifies: bool = False
+    admit: Admit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class PlayerRoute:
     method: str
     path: str
     call: PlayerCall
-    verifies: bool = False
+    admit: Admit | None = None
 
 
 UNLISTED = "/{path:.*}"
@@ -96,6 +96,14 @@ async def _healthcheck(_deps: SiteDeps, _request: web.Request) -> web.StreamResp
     return json_response({})
 
 
+def _login(deps: SiteDeps, address: str) -> None:
+    deps.bridge.limits.admit_address(address)
+
+
+def _refresh(deps: SiteDeps, address: str) -> None:
+    deps.logins.limits.admit_address(address)
+
+
 ROUTES: tuple[Route | PlayerRoute, ...] = (
     Route("GET", "/", Scheme.NONE, _root),
     Route("GET", "/healthcheck", Scheme.NONE, _healthcheck),
@@ -105,35 +113,41 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         "/v2/account/authenticate/custom",
         Scheme.SERVER_KEY,
         lambda deps, request: auth.authenticate_custom(request, deps.bridge),
-        verifies=True,
+        admit=_login,
     ),
     Route(
         "POST",
         "/v2/account/session/refresh",
         Scheme.SERVER_KEY,
         lambda deps, request: auth.refresh(request, deps.logins),
+        admit=_refresh,
     ),
     PlayerRoute(
         "POST",
         "/v2/account/link/custom",
         lambda deps, request, caller: links.link_custom(request, caller, deps.links),
-        verifies=True,
+        admit=_login,
     ),
     PlayerRoute(
         "POST",
         "/v2/account/unlink/custom",
         lambda deps, request, caller: links.unlink_custom(request, caller, deps.links),
-        verifies=True,
+        admit=_login,
     ),
     PlayerRoute(
         "POST",
         "/v2/session/logout",
-        lambda deps, request, caller: auth.logout(request, caller, deps.logins, deps.end_sessions),
+        lambda deps, request, caller: auth.logout(request, caller, deps.logins),
     ),
     PlayerRoute(
         "GET",
         "/v2/account",
         lambda deps, _request, caller: account.get_account(caller, deps.store, deps.is_online),
+    ),
+    PlayerRoute(
+        "DELETE",
+        "/v2/account",
+        lambda deps, _request, caller: account.delete_account(caller, deps.logins),
     ),
 )
 
@@ -185,8 +199,8 @@ def _guarded(route: Route | PlayerRoute, deps: SiteDeps) -> Handler:
         return await route.call(deps, request)
 
     def admit(request: web.Request) -> None:
-        if route.verifies:
-            deps.bridge.limits.admit_address(site_of(deps.addresses.of(request)))
+        if route.admit is not None:
+            route.admit(deps, site_of(deps.addresses.of(request)))
 
     return handle
 

@@ -88,17 +88,17 @@ class Bench:
             self.contenders.append(Contender("node ws", node, "ready", secret))
 
     def tokens(self, count: int) -> list[str]:
+        terms = self._mint.terms(self._now, self._now + 7200)
         return [
-            self._mint.mint_pair(
+            self._mint.mint(
                 Subject(
                     str(uuid.UUID(int=number + 1)),
                     f"player{number:05}",
                     str(uuid.UUID(int=number + 1)),
                     {},
                     self._now,
-                    self._now + 7200,
                 ),
-                now=self._now,
+                terms,
             ).token
             for number in range(count)
         ]

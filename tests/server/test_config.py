@@ -194,7 +194,6 @@ def test_every_promised_key_is_known_and_those_without_effect_are_named(tmp_path
     settings = load(written(tmp_path, EVERYTHING))
 
     assert settings.without_effect == [
-        "session.refresh_grace_s",
         "admission.sockets_total",
         "admission.sockets_per_address",
         "admission.handshakes_per_s",

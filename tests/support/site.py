@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +11,18 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from server.config import IdentitySettings
+from server.config import IdentitySettings, SessionSettings
 from server.identity.bridge import Bridge, KeySource
 from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
+from server.identity.revocation_feed import RevocationFeed
 from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import RandomIds
+from server.storage.revocations import Revoked
 from server.storage.store import Store
+from server.tasks import TaskOwner
 from server.web.address import ClientAddresses
 from server.web.listener import SiteRunner
 from server.web.site import SiteDeps, build_site
@@ -30,6 +33,7 @@ LIFETIMES = Lifetimes(session_s=7200, refresh_idle_s=14 * 86400, refresh_max_s=9
 AUTHENTICATE = "/v2/account/authenticate/custom"
 SERVER_KEY = {"Authorization": "Basic ZGVmYXVsdGtleTo="}
 UNLIMITED = IdentitySettings(logins_per_minute_per_address=0, logins_per_minute_per_subject=0)
+SESSION = SessionSettings(refreshes_per_minute_per_address=0, refresh_every_s=0)
 IDENTITY = UNLIMITED.model_copy(update={"issuers": (issuer.SETTINGS,)})
 
 
@@ -42,10 +46,13 @@ class Gate:
     store: Store
     keys: SigningKeys
     revocations: Revocations
+    feed: RevocationFeed
     tokens: Tokens
     bridge: Bridge
     logins: Logins
     links: Links
+    ended: list[Revoked]
+    """Logins that ended, in order, as whoever closes sockets is told."""
 
 
 @dataclass
@@ -56,12 +63,8 @@ class Site:
     client: aiohttp.ClientSession
     host: str
     port: int
-    ended: list[frozenset[str]] = field(default_factory=list)
     online: set[str] = field(default_factory=set)
     upgrades: list[str] = field(default_factory=list)
-
-    def end_sessions(self, family_ids: Collection[str]) -> None:
-        self.ended.append(frozenset(family_ids))
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
         self.upgrades.append(request.path)
@@ -86,6 +89,7 @@ async def open_gate(
     folder: Path,
     *,
     identity: IdentitySettings = IDENTITY,
+    session: SessionSettings = SESSION,
     keys: KeySource | None = None,
     clock: ManualClock | None = None,
 ) -> AsyncIterator[Gate]:
@@ -94,15 +98,29 @@ async def open_gate(
     store = Store(ids, spent_tokens=identity.single_use_tokens)
     await store.open(f"sqlite:///{folder / 'lockgate.db'}")
     signing = SigningKeys.load_or_create(folder / "keys.json", ids)
-    revocations = Revocations(clock)
+    ended: list[Revoked] = []
+    revocations = Revocations(clock, ended.extend)
+    feed = RevocationFeed(store, revocations, clock, TaskOwner("revocations"))
+    await feed.start()
     tokens = Tokens(signing, LIFETIMES, revocations, clock)
-    bridge = Bridge(identity, keys or issuer.fixed_keys(), store, tokens, clock, ids)
-    links = Links(bridge, store, clock, ids, limit=identity.identities_per_account)
-    logins = Logins(identity.issuers, store, tokens, revocations, clock)
-    await logins.start()
+    bridge = Bridge(
+        identity,
+        keys or issuer.fixed_keys(),
+        store,
+        tokens,
+        revocations,
+        clock,
+        ids,
+        families=1 if session.single_session else session.families_per_account,
+    )
+    links = Links(bridge, store, revocations, clock, ids, limit=identity.identities_per_account)
+    tasks = TaskOwner("identity")
+    logins = Logins(identity.issuers, session, store, tokens, revocations, clock, tasks)
     try:
-        yield Gate(clock, ids, store, signing, revocations, tokens, bridge, logins, links)
+        yield Gate(clock, ids, store, signing, revocations, feed, tokens, bridge, logins, links, ended)
     finally:
+        await tasks.cancel_all()
+        await feed.close()
         await store.close()
 
 
@@ -124,7 +142,6 @@ async def running_site(
             ids=gate.ids,
             server_key="defaultkey",
             upgrade=upgrade,
-            end_sessions=lambda family_ids: site.end_sessions(family_ids),
             is_online=lambda user_id: user_id in site.online,
             addresses=ClientAddresses(trusted_proxies),
             allowed_origins=allowed_origins,

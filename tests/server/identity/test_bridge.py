@@ -194,7 +194,9 @@ async def test_a_display_name_is_taken_at_creation_only_and_only_if_asked_for(
 
 def asking(gate: Gate, hook: Hook, timeout_s: float = 60) -> Bridge:
     fence = BeforeAuthenticate(hook, timeout_s, TaskOwner("test"))
-    return Bridge(IDENTITY, issuer.fixed_keys(), gate.store, gate.tokens, gate.clock, gate.ids, fence)
+    return Bridge(
+        IDENTITY, issuer.fixed_keys(), gate.store, gate.tokens, gate.revocations, gate.clock, gate.ids, fence
+    )
 
 
 async def test_the_game_may_refuse_a_verified_player_before_anything_is_written(gate: Gate) -> None:
@@ -243,6 +245,7 @@ async def test_a_wanted_name_is_ignored_unless_allowed(gate: Gate, tmp_path: Pat
         issuer.fixed_keys(),
         gate.store,
         gate.tokens,
+        gate.revocations,
         gate.clock,
         gate.ids,
     )

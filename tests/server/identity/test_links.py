@@ -136,6 +136,7 @@ async def test_an_unlinked_identity_starts_anew(gate: Gate) -> None:
         "user_id": alice,
         "issuer": ISSUER,
         "subject": BOB,
+        "families": 0,
     }
     assert gate.links.unlinked == 1
 

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from server.identity.bridge import Login
-from server.identity.failures import RequestInvalid, Unauthenticated
+from server.identity.failures import NotFound, RequestInvalid, Unauthenticated
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
 from server.identity.tokens import Pair, SessionClaims, Tokens
+from server.storage.revocations import SPARE_S, Ended
+from server.tasks import TaskOwner
 from tests.support import issuer
 from tests.support.issuer import BOB
-from tests.support.site import IDENTITY, LIFETIMES, Gate, open_gate
+from tests.support.site import IDENTITY, LIFETIMES, SESSION, Gate, open_gate
 
 
 @pytest.fixture
@@ -68,7 +70,9 @@ async def test_a_reserved_name_cannot_be_set_at_refresh_when_the_claim_was_absen
 async def test_a_name_that_becomes_reserved_is_not_carried_as_if_it_were_a_claim(gate: Gate) -> None:
     login = await sign_in(gate, {"rank": "king", "a": "b"})
     settings = issuer.SETTINGS.model_copy(update={"claims_to_vars": {"rank": "custom_rank"}})
-    logins = Logins([settings], gate.store, gate.tokens, gate.revocations, gate.clock)
+    logins = Logins(
+        [settings], SESSION, gate.store, gate.tokens, gate.revocations, gate.clock, TaskOwner("test")
+    )
 
     pair = await logins.refresh(login.refresh_token, {})
 
@@ -117,9 +121,9 @@ async def test_either_token_ends_its_login_and_no_other(gate: Gate, shown: str) 
     token = login.token if shown != "refresh" else ""
     refresh = login.refresh_token if shown != "session" else ""
 
-    ended = await gate.logins.logout(claims_of(gate, other.token), token, refresh)
+    await gate.logins.logout(claims_of(gate, other.token), token, refresh)
 
-    assert ended == {login.family_id}
+    assert [(item.family_id, item.reason) for item in gate.ended] == [(login.family_id, Ended.LOGOUT)]
     assert gate.tokens.check_session(login.token) is None
     assert gate.tokens.check_session(other.token) is not None
     with pytest.raises(Unauthenticated):
@@ -130,10 +134,11 @@ async def test_logging_out_with_neither_ends_every_login_also_of_the_same_second
     logins = [await sign_in(gate) for _ in range(3)]
     stranger = await sign_in(gate, sub=BOB, username="bob")
 
-    ended = await gate.logins.logout(claims_of(gate, logins[0].token), "", "")
+    await gate.logins.logout(claims_of(gate, logins[0].token), "", "")
     again = await sign_in(gate)
 
-    assert ended == {login.family_id for login in logins}
+    assert {item.family_id for item in gate.ended} == {login.family_id for login in logins}
+    assert {item.reason for item in gate.ended} == {Ended.LOGOUT_ALL}
     assert all(gate.tokens.check_session(login.token) is None for login in logins)
     assert gate.tokens.check_session(stranger.token) is not None
     assert gate.tokens.check_session(again.token) is not None
@@ -179,8 +184,9 @@ async def test_a_restart_remembers_a_revocation_until_the_last_refreshed_token_i
     async with open_gate(tmp_path, clock=gate.clock) as after:
         assert len(after.revocations) == 1
         assert after.tokens.check_session(pair.token) is None
-        gate.clock.advance(200)
-        assert await after.store.families.revoked(int(gate.clock.wall())) == []
+        assert after.ended == []  # nothing is open yet that could be closed
+        gate.clock.advance(200 + SPARE_S)
+        assert (await after.store.revocations.after(0, now=int(gate.clock.wall())))[0] == []
 
 
 async def test_a_logout_wins_over_refreshes_that_run_beside_it(gate: Gate) -> None:
@@ -220,6 +226,77 @@ async def test_a_refresh_token_of_other_keys_or_another_database_is_refused(
         with pytest.raises(Unauthenticated):
             await other.logins.refresh(login.refresh_token, {})
         tokens = Tokens(gate.keys, LIFETIMES, Revocations(gate.clock), gate.clock)
-        logins = Logins(IDENTITY.issuers, other.store, tokens, other.revocations, gate.clock)
+        logins = Logins(
+            IDENTITY.issuers, SESSION, other.store, tokens, other.revocations, gate.clock, TaskOwner("test")
+        )
         with pytest.raises(Unauthenticated):
             await logins.refresh(login.refresh_token, {})
+
+
+async def test_a_deleted_account_is_gone_and_its_identity_may_sign_up_again(gate: Gate) -> None:
+    login, beside = await sign_in(gate), await sign_in(gate)
+    stranger = await sign_in(gate, sub=BOB, username="bob")
+
+    await gate.logins.delete_account(claims_of(gate, login.token))
+
+    assert {item.family_id for item in gate.ended} == {login.family_id, beside.family_id}
+    assert {item.reason for item in gate.ended} == {Ended.DELETED}
+    assert await gate.store.account(login.user_id) is None
+    again = await sign_in(gate)
+    assert (again.created, again.user_id) == (True, login.user_id)
+    for old in (login, beside):
+        assert gate.tokens.check_session(old.token) is None
+        with pytest.raises(Unauthenticated):
+            await gate.logins.refresh(old.refresh_token, {})
+    assert gate.tokens.check_session(again.token) is not None
+    assert gate.tokens.check_session(stranger.token) is not None
+
+
+async def test_a_deleted_account_cannot_be_deleted_again(gate: Gate) -> None:
+    login = await sign_in(gate)
+    claims = claims_of(gate, login.token)
+
+    await gate.logins.delete_account(claims)
+
+    with pytest.raises(NotFound, match=r"Account not found\."):
+        await gate.logins.delete_account(claims)
+
+
+async def test_no_token_of_a_deleted_account_comes_back_with_a_restart(tmp_path: Path) -> None:
+    async with open_gate(tmp_path) as gate:
+        login = await sign_in(gate)
+        await gate.logins.delete_account(claims_of(gate, login.token))
+        await sign_in(gate)
+
+    async with open_gate(tmp_path, clock=gate.clock) as after:
+        assert after.tokens.check_session(login.token) is None
+        with pytest.raises(Unauthenticated):
+            await after.logins.refresh(login.refresh_token, {})
+
+
+async def test_a_login_too_many_ends_the_oldest_and_tells_whoever_closes_sockets(tmp_path: Path) -> None:
+    few = SESSION.model_copy(update={"families_per_account": 2})
+    async with open_gate(tmp_path, session=few) as gate:
+        logins = [await sign_in(gate) for _ in range(3)]
+        passing = [gate.tokens.check_session(login.token) is not None for login in logins]
+        reasons = [item.reason for item in gate.ended]
+
+    assert passing.count(True) == 2
+    assert passing[2]
+    assert reasons == [Ended.CROWDED_OUT]
+
+
+async def test_with_single_session_a_new_login_ends_the_others(tmp_path: Path) -> None:
+    single = SESSION.model_copy(update={"single_session": True})
+    async with open_gate(tmp_path, session=single) as gate:
+        first = await sign_in(gate)
+        pair = await gate.logins.refresh(first.refresh_token, {})
+        bob = await sign_in(gate, sub=BOB, username="bob")
+        second = await sign_in(gate)
+
+        assert [(item.family_id, item.reason) for item in gate.ended] == [(first.family_id, Ended.REPLACED)]
+        assert gate.tokens.check_session(pair.token) is None
+        with pytest.raises(Unauthenticated):
+            await gate.logins.refresh(pair.refresh_token, {})
+        assert gate.tokens.check_session(second.token) is not None
+        assert gate.tokens.check_session(bob.token) is not None

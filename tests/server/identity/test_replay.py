@@ -141,7 +141,7 @@ async def test_a_write_that_fails_does_not_use_the_token_up(
 ) -> None:
     shown = token(strict)
     with monkeypatch.context() as broken:
-        broken.setattr("server.storage.store.add_family", fail)
+        broken.setattr("server.storage.families.add", fail)
         with pytest.raises(RuntimeError):
             await exchange(strict, shown)
 

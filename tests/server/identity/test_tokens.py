@@ -10,9 +10,10 @@ import pytest
 from server.identity import base64url
 from server.identity.revocation import Revocations
 from server.identity.signingkeys import SigningKey, SigningKeys
-from server.identity.tokens import Pair, SessionClaims, Subject, Terms, Tokens
+from server.identity.tokens import Pair, SessionClaims, Subject, Tokens
 from server.ids import RandomIds
-from server.storage.families import Revoked
+from server.storage.families import Terms
+from server.storage.revocations import Ended, Revoked
 from tests.support.clock import ManualClock
 from tests.support.issuer import ALICE
 from tests.support.site import LIFETIMES
@@ -31,10 +32,14 @@ class Mint:
 
     def subject(self, family: str = FAMILY, **session_vars: str) -> Subject:
         now = int(self.clock.wall())
-        return Subject(ALICE, "alice", family, session_vars, now, self.tokens.absolute_exp(now))
+        return Subject(ALICE, "alice", family, session_vars, now)
 
     def pair(self, family: str = FAMILY, **session_vars: str) -> Pair:
-        return self.tokens.mint_pair(self.subject(family, **session_vars), now=int(self.clock.wall()))
+        return self.tokens.mint(self.subject(family, **session_vars), self.terms())
+
+    def terms(self) -> Terms:
+        now = int(self.clock.wall())
+        return self.tokens.terms(now, self.tokens.absolute_exp(now))
 
 
 def parts(token: str) -> tuple[str, dict[str, Any]]:
@@ -115,7 +120,7 @@ def test_a_revoked_family_passes_nowhere(cached: bool) -> None:
     pair = mint.pair()
     beside = mint.pair("another")
     checker = mint if cached else other
-    checker.revocations.add([Revoked(FAMILY, pair.session_exp)])
+    checker.revocations.add([Revoked(FAMILY, pair.terms.session_exp, Ended.LOGOUT)])
 
     assert checker.tokens.check_session(pair.token) is None
     assert checker.tokens.check_refresh(pair.refresh_token) is None
@@ -259,7 +264,7 @@ def test_the_newest_key_signs_in_place_of_one_that_has_gone(session_gone: bool, 
 def test_another_generation_or_end_is_another_text() -> None:
     mint = Mint()
     subject = mint.subject()
-    terms = mint.tokens.terms(subject.issued_at, subject.absolute_exp)
+    terms = mint.terms()
 
     first = mint.tokens.mint(subject, terms)
 
@@ -299,11 +304,11 @@ def test_what_failed_is_not_cached_and_what_expired_is_dropped() -> None:
 def test_no_token_outlives_its_login() -> None:
     mint = Mint()
     now = int(mint.clock.wall())
-    subject = Subject(ALICE, "alice", FAMILY, {}, now - 100, now + 60)
+    subject = Subject(ALICE, "alice", FAMILY, {}, now - 100)
 
-    pair = mint.tokens.mint_pair(subject, now=now)
+    pair = mint.tokens.mint(subject, mint.tokens.terms(now, now + 60))
 
-    assert pair.session_exp == parts(pair.token)[1]["exp"] == now + 60
+    assert pair.terms.session_exp == parts(pair.token)[1]["exp"] == now + 60
     assert parts(pair.refresh_token)[1]["exp"] == now + 60
 
 

@@ -4,16 +4,10 @@ import asyncio
 from pathlib import Path
 
 from server.ids import RandomIds
-from server.storage.families import NewFamily
+from server.storage.revocations import Ended
 from server.storage.store import Store, User, derived_id
+from tests.support.families import NOW, login
 from tests.support.issuer import ALICE, ISSUER
-
-NOW = 1_800_000_000
-
-
-async def login(store: Store, subject: str, family_id: str, username: str | None = None) -> None:
-    family = NewFamily(family_id, {"role": "guest"}, NOW, NOW + 7200, NOW + 90 * 86400)
-    await store.login(ISSUER, subject, family, create=True, username=username)
 
 
 async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -21,12 +15,12 @@ async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None
     first = Store(RandomIds("test"))
     await first.open(url)
     await login(first, ALICE, "f1", "alice")
-    await first.families.revoke_account(ALICE, now=NOW, reason="logout_all")
+    await first.families.revoke_account(ALICE, now=NOW, reason=Ended.LOGOUT_ALL)
     second = Store(RandomIds("test"))
     await second.open(url)
 
-    assert [item.family_id for item in await second.families.revoked(NOW)] == ["f1"]
-    assert await second.families.revoked(NOW + 7200) == []
+    ended, _ = await second.revocations.after(0, now=NOW)
+    assert [item.family_id for item in ended] == ["f1"]
     assert await second.find_users([ALICE], []) == [User(ALICE, "alice")]
     await first.close()
     await second.close()

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from server.ids import RandomIds
-from server.storage.families import NewFamily
 from server.storage.links import IdentityName, Link
+from server.storage.revocations import Ended
 from server.storage.store import Store
+from tests.support.families import NOW, login
 from tests.support.issuer import ALICE, BOB, ISSUER
 
-NOW = 1_800_000_000
 SECOND = IdentityName(ISSUER, "second")
 
 
@@ -20,8 +20,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     store = Store(RandomIds("test"))
     await store.open(f"sqlite:///{tmp_path / 'lockgate.db'}")
     for subject in (ALICE, BOB):
-        family = NewFamily(f"family of {subject}", {}, NOW, NOW + 7200, NOW + 86400)
-        await store.login(ISSUER, subject, family, create=True, username=None)
+        await login(store, subject, f"family of {subject}")
     yield store
     await store.close()
 
@@ -38,12 +37,27 @@ async def test_each_outcome_of_linking_is_told(store: Store) -> None:
 async def test_only_one_of_several_own_identities_can_be_taken_away(store: Store) -> None:
     await store.link(ALICE, SECOND, now=NOW, limit=2)
 
-    assert not await store.unlink(BOB, SECOND, now=NOW)
-    assert not await store.unlink(ALICE, IdentityName(ISSUER, BOB), now=NOW)
-    assert not await store.unlink(ALICE, IdentityName("https://other.example", "second"), now=NOW)
-    assert await store.unlink(ALICE, SECOND, now=NOW)
-    assert not await store.unlink(ALICE, SECOND, now=NOW)
-    assert not await store.unlink(ALICE, IdentityName(ISSUER, ALICE), now=NOW)
+    async def unlink(account_id: str, name: IdentityName) -> bool:
+        return await store.unlink(account_id, name, now=NOW, keep="") is not None
+
+    assert not await unlink(BOB, SECOND)
+    assert not await unlink(ALICE, IdentityName(ISSUER, BOB))
+    assert not await unlink(ALICE, IdentityName("https://other.example", "second"))
+    assert await unlink(ALICE, SECOND)
+    assert not await unlink(ALICE, SECOND)
+    assert not await unlink(ALICE, IdentityName(ISSUER, ALICE))
+
+
+async def test_the_logins_that_an_identity_made_end_with_it_but_for_the_callers(store: Store) -> None:
+    await store.link(ALICE, SECOND, now=NOW, limit=2)
+    await login(store, "second", "by second")
+    await login(store, "second", "the caller's")
+
+    ended = await store.unlink(ALICE, SECOND, now=NOW, keep="the caller's")
+
+    assert ended is not None
+    assert [(item.family_id, item.reason) for item in ended] == [("by second", Ended.UNLINKED)]
+    assert (await store.revocations.after(0, now=NOW))[0] == ended
 
 
 async def test_links_outlive_the_process(store: Store, tmp_path: Path) -> None:

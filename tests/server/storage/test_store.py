@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from server.ids import RandomIds
-from server.storage.families import NewFamily
 from server.storage.store import CHUNK, Store, User, is_account_id, suffixed
-from tests.support.issuer import ALICE, BOB, ISSUER
-
-NOW = 1_800_000_000
+from tests.support.families import NOW, login
+from tests.support.issuer import ALICE, BOB
 
 
 class StubbornIds(RandomIds):
@@ -31,16 +29,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.open(f"sqlite:///{tmp_path / 'folder' / 'lockgate.db'}")
     yield store
     await store.close()
-
-
-def family(family_id: str, now: int = NOW) -> NewFamily:
-    return NewFamily(family_id, {"role": "guest"}, now, now + 7200, now + 90 * 86400)
-
-
-async def login(store: Store, subject: str, family_id: str, username: str | None = None) -> str:
-    made = await store.login(ISSUER, subject, family(family_id), create=True, username=username)
-    assert made is not None
-    return made.username
 
 
 async def test_users_are_found_by_id_and_by_name_each_once(store: Store) -> None:

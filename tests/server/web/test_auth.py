@@ -38,7 +38,7 @@ async def test_a_player_signs_in_reads_their_account_refreshes_and_logs_out(site
     assert account["user"]["online"] is True
     assert account["custom_id"] == ALICE
     assert logout == (200, {})
-    assert len(site.ended) == 1
+    assert len(site.gate.ended) == 1
     assert (claims, after) == (None, 401)
 
 
@@ -99,7 +99,14 @@ async def test_what_the_game_says_or_fails_to_say_is_answered(
 
     async with open_gate(tmp_path) as gate:
         gate.bridge = Bridge(
-            IDENTITY, issuer.fixed_keys(), gate.store, gate.tokens, gate.clock, gate.ids, fence
+            IDENTITY,
+            issuer.fixed_keys(),
+            gate.store,
+            gate.tokens,
+            gate.revocations,
+            gate.clock,
+            gate.ids,
+            fence,
         )
         async with running_site(gate) as site:
             body = json.dumps({"id": site.id_token()})

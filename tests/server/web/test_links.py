@@ -17,12 +17,16 @@ async def test_a_second_identity_is_linked_used_and_unlinked(site: Site) -> None
 
     linked = [await post(site, LINK, {"id": other, "vars": {"k": "v"}}, alice) for _ in range(2)]
     session = await site.login(sub=BOB)
+    claims = site.gate.tokens.check_session(session["token"])
     unlinked = await post(site, UNLINK, {"id": other}, alice)
     again = await post(site, UNLINK, {"id": other}, alice)
 
     assert linked == [(200, {}), (200, {})]
     assert "created" not in session
-    assert site.gate.tokens.check_session(session["token"]).user_id == ALICE  # type: ignore[union-attr]  # is good
+    assert claims is not None
+    assert claims.user_id == ALICE
+    assert site.gate.tokens.check_session(session["token"]) is None
+    assert site.gate.tokens.check_session(alice["Authorization"].removeprefix("Bearer ")) is not None
     assert unlinked == (200, {})
     assert (again[0], again[1]["code"]) == (403, 7)
 

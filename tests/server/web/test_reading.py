@@ -53,7 +53,7 @@ async def test_both_spellings_of_a_field_are_read_and_never_together(site: Site)
 
     assert twice[0] == 400
     assert camel == (200, {})
-    assert len(site.ended) == 1
+    assert len(site.gate.ended) == 1
 
 
 @pytest.mark.parametrize("path", [AUTHENTICATE, "/v2/account/session/refresh"])

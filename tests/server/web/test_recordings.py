@@ -74,8 +74,8 @@ async def stand_ins(site: Site) -> dict[str, str]:
 
 
 def mint(gate: Gate, family_id: str, now: int) -> Pair:
-    subject = Subject(ALICE, "alice", family_id, {}, now, gate.tokens.absolute_exp(now))
-    return gate.tokens.mint_pair(subject, now=now)
+    subject = Subject(ALICE, "alice", family_id, {}, now)
+    return gate.tokens.mint(subject, gate.tokens.terms(now, gate.tokens.absolute_exp(now)))
 
 
 def fill(text: str, values: dict[str, str]) -> str:

@@ -1,0 +1,120 @@
+"""The deny list keeps up with the database, whoever writes there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from server.identity import revocation_feed
+from server.identity.bridge import Login
+from server.identity.revocation_feed import RevocationFeed
+from server.storage.revocations import SPARE_S, Ended, RevocationLog
+from server.tasks import TaskOwner
+from tests.support import issuer
+from tests.support.issuer import BOB
+from tests.support.site import LIFETIMES, Gate, open_gate
+
+
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path) as opened:
+        yield opened
+
+
+async def sign_in(gate: Gate, sub: str = issuer.ALICE) -> Login:
+    token = issuer.token(gate.clock.wall(), sub=sub)
+    return await gate.bridge.login(token, {}, create=True, wanted_username=None)
+
+
+async def test_what_another_process_ended_is_refused_after_the_next_look(tmp_path: Path) -> None:
+    async with open_gate(tmp_path) as here:
+        mine, other = await sign_in(here), await sign_in(here, BOB)
+        async with open_gate(tmp_path, clock=here.clock) as there:
+            now = int(here.clock.wall())
+            await there.store.families.revoke_account(mine.user_id, now=now, reason=Ended.OPERATOR)
+
+            await here.feed.poll()
+
+            assert here.tokens.check_session(mine.token) is None
+            assert here.tokens.check_session(other.token) is not None
+            assert [(item.family_id, item.reason) for item in here.ended] == [
+                (mine.family_id, Ended.OPERATOR)
+            ]
+            await here.feed.poll()
+            assert len(here.ended) == 1
+
+
+async def test_it_looks_by_itself(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revocation_feed, "INTERVAL_S", 0.001)
+    known = asyncio.Event()
+    gate.revocations.on_ended = lambda _: known.set()
+    feed = RevocationFeed(gate.store, gate.revocations, gate.clock, TaskOwner("test"))
+    await feed.start()
+    login = await sign_in(gate)
+    await gate.store.families.revoke([login.family_id], now=int(gate.clock.wall()), reason=Ended.OPERATOR)
+
+    await asyncio.wait_for(known.wait(), 5)
+
+    assert gate.tokens.check_session(login.token) is None
+    await feed.close()
+
+
+async def test_a_look_that_fails_is_told_once_and_made_again(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocation_feed, "INTERVAL_S", 0.001)
+    looks = 0
+    good = RevocationLog.after
+    recovered = asyncio.Event()
+
+    async def after(*args: object, **named: object) -> object:
+        nonlocal looks
+        looks += 1
+        if looks <= 3:
+            raise OSError("secret of the driver")
+        recovered.set()
+        return await good(*args, **named)  # type: ignore[arg-type]  # passed on as they came
+
+    feed = RevocationFeed(gate.store, gate.revocations, gate.clock, TaskOwner("test"))
+    await feed.start()
+    with capture_logs() as logged:
+        monkeypatch.setattr(RevocationLog, "after", after)
+        await asyncio.wait_for(recovered.wait(), 5)
+    await feed.close()
+
+    told = [event for event in logged if event["event"] == "revocations_not_read"]
+    assert [event["error"] for event in told] == ["OSError"]
+    assert "secret of the driver" not in str(logged)
+    assert feed.failures == 3
+
+
+async def test_a_long_log_is_loaded_page_by_page_at_start(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logins = [await sign_in(gate) for _ in range(5)]
+    await gate.store.families.revoke_account(issuer.ALICE, now=int(gate.clock.wall()), reason=Ended.OPERATOR)
+    good = RevocationLog.after
+
+    async def paged(log: RevocationLog, last: int, *, now: int) -> object:
+        return await good(log, last, now=now, limit=2)
+
+    monkeypatch.setattr(RevocationLog, "after", paged)
+    feed = RevocationFeed(gate.store, gate.revocations, gate.clock, TaskOwner("test"))
+    await feed.start()
+    await feed.close()
+
+    assert all(gate.tokens.check_session(login.token) is None for login in logins)
+
+
+async def test_what_is_over_is_purged_and_what_is_not_stays(gate: Gate) -> None:
+    old = await sign_in(gate)
+    await gate.store.families.revoke([old.family_id], now=int(gate.clock.wall()), reason=Ended.OPERATOR)
+    gate.clock.advance(LIFETIMES.session_s + SPARE_S + 1)
+    login = await sign_in(gate)
+
+    assert await gate.feed.purge() == 2
+    assert await gate.feed.purge() == 0
+    assert gate.feed.purged == 2
+    assert (await gate.logins.refresh(login.refresh_token, {})).token != ""
