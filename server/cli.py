@@ -1,4 +1,4 @@
-"""The `lockgate` command: serve, check-config, token, swarm. Picks the event loop."""
+"""The `lockgate` command: serve, check, tokens, what operators do, the swarm. Picks the event loop."""
 
 import argparse
 import asyncio
@@ -12,11 +12,19 @@ from typing import Any
 
 import uvloop
 
-from server import __version__, app
+from server import __version__, app, operate
+from server.clock import SystemClock
 from server.config import ConfigError, Settings, load
 from server.identity.devissuer import DevIssuerError, fetch_dev_token
+from server.ids import RandomIds
 
 OPEN_FILES = 65536
+OPERATIONS = {
+    "revoke": "end a player's logins, or one login",
+    "ban": "let a player no longer sign in, and end the logins",
+    "unban": "let a banned player sign in again",
+    "delete-account": "remove an account and its data",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--user", required=True, help="user name; made if it is new")
     token.add_argument("--port", type=int, help="the issuer's port (dev.port)")
     token.set_defaults(run=_token)
+
+    for name, purpose in OPERATIONS.items():
+        command = commands.add_parser(name, help=purpose)
+        _common(command)
+        operate.add_arguments(name, command)
+        command.set_defaults(run=_operate, command=name, parser=command)
 
     commands.add_parser("swarm", help="load-test a server; see `lockgate swarm --help`", add_help=False)
     return parser
@@ -98,6 +112,17 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
         _say(f"lockgate: {error}")
         return 1
     sys.stdout.write(f"{token}\n")
+    return 0
+
+
+def _operate(settings: Settings, options: argparse.Namespace) -> int:
+    operate.check_arguments(options.parser, options)
+    try:
+        done = asyncio.run(operate.operate(settings, options, SystemClock(), RandomIds(settings.name)))
+    except (operate.NoSuchPlayer, ValueError) as error:
+        _say(f"lockgate: {error}")
+        return 1
+    sys.stdout.write(f"{done}\n")
     return 0
 
 

@@ -125,8 +125,13 @@ TABLE = {
     ),
     # A part of the composition root.
     "server.gate": shell("server.clock", "server.identity", "server.ids", "server.storage", "server.tasks"),
+    # Commands that work on the database beside a running server.
+    "server.operate": shell("server.clock", "server.ids", "server.storage"),
     "server.cli": shell(
         "server.app",
+        "server.clock",
+        "server.ids",
+        "server.operate",
         "server.observe",
         "server.identity.devissuer",  # `lockgate token` asks the running issuer
         libraries=("uvloop",),
