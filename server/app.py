@@ -130,7 +130,8 @@ class Server:
             | readings.play(world, performer, router)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
-            | readings.keys(gate.jwks),
+            | readings.keys(gate.jwks)
+            | readings.signing_keys(gate.keys),
         )
         self._tick()
         # What exists now stays for good: full collections need not walk it again.

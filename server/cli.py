@@ -15,7 +15,9 @@ import uvloop
 from server import __version__, app, operate
 from server.clock import SystemClock
 from server.config import ConfigError, Settings, load
+from server.identity import key_rotation
 from server.identity.devissuer import DevIssuerError, fetch_dev_token
+from server.identity.signingkeys import USES, KeyFileError
 from server.ids import RandomIds
 
 OPEN_FILES = 65536
@@ -71,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         operate.add_arguments(name, command)
         command.set_defaults(run=_operate, command=name, parser=command)
 
+    keys = commands.add_parser("keys", help="the keys that sign our own tokens")
+    keys_commands = keys.add_subparsers(required=True, metavar="COMMAND")
+    rotate = keys_commands.add_parser("rotate", help="sign with a fresh key from now on")
+    _common(rotate)
+    rotate.add_argument("--use", choices=USES, help="only the keys of these tokens")
+    rotate.set_defaults(run=_rotate_keys)
+
     commands.add_parser("swarm", help="load-test a server; see `lockgate swarm --help`", add_help=False)
     return parser
 
@@ -123,6 +132,18 @@ def _operate(settings: Settings, options: argparse.Namespace) -> int:
         _say(f"lockgate: {error}")
         return 1
     sys.stdout.write(f"{done}\n")
+    return 0
+
+
+def _rotate_keys(settings: Settings, options: argparse.Namespace) -> int:
+    uses = USES if options.use is None else (options.use,)
+    try:
+        rings = key_rotation.rotate(settings, uses, RandomIds(settings.name), SystemClock().wall())
+    except KeyFileError as error:
+        _say(f"lockgate: {error}")
+        return 1
+    for ring in rings:
+        sys.stdout.write(f"{ring}\n")
     return 0
 
 

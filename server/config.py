@@ -159,7 +159,9 @@ class IdentitySettings(Section):
 
 class SessionSettings(Section):
     key_file: str = ""
-    """Signing keys; empty: made once under the data folder, mode 0600."""
+    """Signing keys; empty: made once under the data folder, mode 0600. Watched: a change needs no restart."""
+    keys: SecretStr = SecretStr("")
+    """What would be in the key file, instead of one: for keys that come in the environment. Never changes."""
     token_ttl_s: Count = 7200
     """Life of a session token. Under 300 s, SDKs refresh before every call."""
     refresh_idle_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 1_209_600
@@ -185,6 +187,12 @@ class SessionSettings(Section):
     """False: a logged-out socket goes on until its token expires, as in the reference."""
     single_socket: bool = True
     """One socket per player: a newer one takes over from the older."""
+
+    @model_validator(mode="after")
+    def _keys_come_from_one_place(self) -> Self:
+        if self.key_file and self.keys.get_secret_value():
+            raise ValueError("keys and key_file exclude each other: both say what the signing keys are")
+        return self
 
 
 class SocketSettings(Section):

@@ -15,11 +15,11 @@ from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge
 from server.identity.devissuer import DevIssuer
 from server.identity.jwks import Jwks
+from server.identity.key_watch import KeyWatch
 from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
 from server.identity.revocation_feed import RevocationFeed
-from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import Ids
 from server.storage.store import Store
@@ -46,6 +46,7 @@ class Gate:
         self._tasks = TaskOwner("identity")
         self._issuer: DevIssuer | None = None
         self._jwks: Jwks | None = None
+        self._keys: KeyWatch | None = None
         self._feed: RevocationFeed | None = None
         self.store = Store(ids, spent_tokens=settings.identity.single_use_tokens)
         self.before_authenticate = BeforeAuthenticate(
@@ -62,11 +63,12 @@ class Gate:
     async def start(self) -> None:
         """Keys, database, what runs beside. Raises `KeyFileError`, ValueError and OSError."""
         settings = self._settings
-        keys = SigningKeys.load_or_create(key_file(settings), self._ids)
+        self._keys = KeyWatch.open(settings, self._clock, self._ids)
         await self.store.open(settings.storage.url)
         self._feed = RevocationFeed(self.store, self.revocations, self._clock, TaskOwner("revocations"))
         await self._feed.start()
-        self.tokens = Tokens(keys, _lifetimes(settings.session), self.revocations, self._clock)
+        self.tokens = Tokens(self.keys.keys, _lifetimes(settings.session), self.revocations, self._clock)
+        self.keys.start(self.tokens)
         identity = await self._identity()
         self._jwks = Jwks(
             identity.issuers,
@@ -83,6 +85,8 @@ class Gate:
     async def stop(self) -> None:
         await self._tasks.cancel_all()
         await self.before_authenticate.close()
+        if self._keys is not None:
+            await self._keys.close()
         if self._feed is not None:
             await self._feed.close()
         if self._jwks is not None:
@@ -100,6 +104,11 @@ class Gate:
     def jwks(self) -> Jwks:
         assert self._jwks is not None, "not started"
         return self._jwks
+
+    @property
+    def keys(self) -> KeyWatch:
+        assert self._keys is not None, "not started"
+        return self._keys
 
     @property
     def feed(self) -> RevocationFeed:
@@ -163,11 +172,6 @@ class Gate:
         # A swarm signs in from one address; whoever sets a limit wants it nevertheless.
         free = {name: 0 for name in limits if self._dev and name not in section.model_fields_set}
         return section.model_copy(update=free)
-
-
-def key_file(settings: Settings) -> Path:
-    """Where the signing keys are."""
-    return Path(settings.session.key_file or Path(settings.data_dir) / "session-keys.json")
 
 
 def _lifetimes(session: SessionSettings) -> Lifetimes:

@@ -6,6 +6,7 @@ from server.eviction import Eviction
 from server.identity.before_authenticate import BeforeAuthenticate
 from server.identity.bridge import Bridge
 from server.identity.jwks import Jwks
+from server.identity.key_watch import KeyWatch
 from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
@@ -106,4 +107,12 @@ def keys(jwks: Jwks) -> Readings:
         "lockgate_jwks_unknown_remembered_total": lambda: jwks.read(lambda cache: cache.counts.remembered),
         "lockgate_jwks_unknown_not_asked_total": lambda: jwks.read(lambda cache: cache.counts.not_asked),
         "lockgate_jwks_turned_away_total": lambda: jwks.read(lambda cache: cache.counts.turned_away),
+    }
+
+
+def signing_keys(watch: KeyWatch) -> Readings:
+    """The keys of our own tokens."""
+    return {
+        "lockgate_session_keys_loaded_total": lambda: watch.loaded,
+        "lockgate_session_keys_not_loaded_total": lambda: watch.not_loaded,
     }

@@ -133,7 +133,11 @@ TABLE = {
         "server.ids",
         "server.operate",
         "server.observe",
+        "server.clock",
+        "server.ids",
         "server.identity.devissuer",  # `lockgate token` asks the running issuer
+        "server.identity.key_rotation",  # `lockgate keys rotate` works on the file alone
+        "server.identity.signingkeys",
         libraries=("uvloop",),
     ),
     "server.__main__": Row(inside=frozenset({"server.cli"})),
@@ -150,7 +154,7 @@ EXTRA = {
     "protocol.binary": frozenset({"google"}),
     "server.observe.logs": frozenset({"orjson"}),
     "server.identity.verify": frozenset({"jwt"}),
-    "server.identity.tokens": frozenset({"jwt"}),
+    "server.identity.signing_ring": frozenset({"jwt"}),
     "server.identity.jwks": frozenset({"aiohttp"}),
     "server.identity.devissuer": frozenset({"aiohttp"}),
     "server.identity.devissuer_tokens": frozenset({"jwt"}),

@@ -4,31 +4,19 @@ A bounded cache of exact token texts stands before the verification of session t
 are asked on every use, hit or miss. Rotation and the database's word on a refresh are `logins.py`'s.
 """
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-
-import jwt
+from typing import Any
 
 from server.clock import Clock
-from server.identity import base64url
 from server.identity.revocation import Revocations
-from server.identity.signingkeys import SigningKey, SigningKeys
+from server.identity.signing_ring import SigningRing
+from server.identity.signingkeys import SigningKeys, Use
 from server.storage.families import Terms
 
 ISSUER = "lockgate"
-ALGORITHM = "HS256"
 MATCH_TTL_S = 30
-MAX_TOKEN = 8_192
 CACHE_SIZE = 16_384
-
-Use = Literal["session", "refresh"]
-
-_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-_hs256 = jwt.get_algorithm_by_name(ALGORITHM)
-_jws = jwt.PyJWS(algorithms=[ALGORITHM])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,42 +74,6 @@ class RefreshClaims:
     gen: int
 
 
-class _Ring:
-    """Signs with a key of a ring; verifies with the one that the exact header names."""
-
-    def __init__(self, keys: tuple[SigningKey, ...]) -> None:
-        # A header has one spelling per key, so the header's text finds the key and nothing else passes.
-        self._secrets = {_header(key.kid): key.secret for key in keys}
-        self._headers = {key.kid: _header(key.kid) for key in keys}
-        self.newest = keys[0].kid
-
-    def present(self, kid: str) -> str:
-        """This key id, or the newest where that key has left the ring."""
-        return kid if kid in self._headers else self.newest
-
-    def sign(self, claims: Mapping[str, Any], kid: str) -> str:
-        """The same claims and key give the same text, to the byte."""
-        header = self._headers[kid]
-        secret = self._secrets[header]
-        text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
-        signing_input = f"{header}.{base64url.encode(text.encode())}"
-        return f"{signing_input}.{base64url.encode(_hs256.sign(signing_input.encode(), secret))}"
-
-    def verify(self, token: str) -> dict[str, Any] | None:
-        """The claims, or None. `exp` is left to the caller."""
-        # The library would take padding, so that one token had several texts.
-        if len(token) > MAX_TOKEN or _FORM.fullmatch(token) is None:
-            return None
-        secret = self._secrets.get(token.partition(".")[0])
-        if secret is None:
-            return None
-        try:
-            claims = json.loads(_jws.decode(token, key=secret, algorithms=[ALGORITHM]))
-        except (jwt.PyJWTError, ValueError):
-            return None
-        return claims if isinstance(claims, dict) else None
-
-
 class Tokens:
     """Mints and checks. Every entrance calls `check_session`; it never waits."""
 
@@ -134,14 +86,29 @@ class Tokens:
         *,
         cache_size: int = CACHE_SIZE,
     ) -> None:
-        self._session = _Ring(keys.session)
-        self._refresh = _Ring(keys.refresh)
-        self._match = _Ring(keys.match)
+        self._session = SigningRing(keys.session)
+        self._refresh = SigningRing(keys.refresh)
+        self._match = SigningRing(keys.match)
+        self.on_unknown_key: Callable[[], None] = lambda: None
+        """Called for each token that names a key we do not have: another process may have it already."""
         self._lifetimes = lifetimes
         self._revocations = revocations
         self._clock = clock
         self._cache: dict[str, SessionClaims] = {}
         self._cache_size = cache_size
+
+    def use_keys(self, keys: SigningKeys) -> None:
+        """From now on sign and verify with these. What a key that is not among them has signed is refused."""
+        session = SigningRing(keys.session)
+        known = session.headers_shared_with(self._session)
+        self._cache = {
+            token: claims for token, claims in self._cache.items() if token.partition(".")[0] in known
+        }
+        self._session, self._refresh, self._match = (
+            session,
+            SigningRing(keys.refresh),
+            SigningRing(keys.match),
+        )
 
     def absolute_exp(self, login_time: int) -> int:
         """When a login made now ends, however often it is refreshed."""
@@ -222,8 +189,10 @@ class Tokens:
             return None
         return match_id
 
-    def _verify(self, ring: _Ring, token: str, use: Use) -> dict[str, Any] | None:
+    def _verify(self, ring: SigningRing, token: str, use: Use) -> dict[str, Any] | None:
         claims = ring.verify(token)
+        if claims is None and ring.lacks_key_of(token):
+            self.on_unknown_key()
         if claims is None or claims.get("use") != use or claims.get("iss") != ISSUER:
             return None
         # Signed by us, so the claims have the form that _claims gave them.
@@ -241,11 +210,6 @@ class Tokens:
         if token not in self._cache and len(self._cache) >= self._cache_size:
             del self._cache[next(iter(self._cache))]
         self._cache[token] = claims
-
-
-def _header(kid: str) -> str:
-    header = {"alg": ALGORITHM, "typ": "JWT", "kid": kid}
-    return base64url.encode(json.dumps(header, separators=(",", ":")).encode())
 
 
 def _claims(subject: Subject, exp: int, use: Use) -> dict[str, Any]:

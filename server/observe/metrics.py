@@ -92,6 +92,10 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_jwks_turned_away_total": Metric(
         "counter", "Callers who could not wait for a fetch: too many, or too long.", "issuer"
     ),
+    "lockgate_session_keys_loaded_total": Metric("counter", "Changes of the key file that were taken over."),
+    "lockgate_session_keys_not_loaded_total": Metric(
+        "counter", "Changes of the key file that could not be used; the former keys stay."
+    ),
     "lockgate_keepalive_shifted_seconds_total": Metric(
         "counter", "Seconds by which deadlines moved because the event loop was late."
     ),

@@ -20,8 +20,8 @@ import orjson
 import uvloop
 
 from server.clock import SystemClock
+from server.identity.key_file import KeyFile
 from server.identity.revocation import Revocations
-from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
@@ -66,7 +66,7 @@ class Bench:
         self._warm_s = warm_s
         self._for_s = for_s
         ids = RandomIds("bench")
-        keys = SigningKeys.load_or_create(folder / "keys.json", ids)
+        keys = KeyFile(folder / "keys.json").open(ids, SystemClock().wall())
         clock = SystemClock()
         self._mint = Tokens(keys, Lifetimes(7200, 7200, 7200), Revocations(clock), clock)
         self._now = int(clock.wall())

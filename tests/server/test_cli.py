@@ -7,6 +7,8 @@ import pytest
 
 from server import cli
 from server.identity.devissuer import DevIssuerError
+from server.identity.key_file import KeyFile
+from server.ids import RandomIds
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -79,6 +81,53 @@ def test_without_an_issuer_there_is_no_token_but_a_reason(
     monkeypatch.setattr(cli, "fetch_dev_token", refuse)
 
     assert run(capsys, "token", "--user", "alice") == (1, "", "lockgate: none answers\n")
+
+
+def made_keys(tmp_path: Path) -> tuple[Path, KeyFile]:
+    """A configuration file, and the key file that it names."""
+    file = KeyFile(tmp_path / "keys.json")
+    file.open(RandomIds("test"), 0)
+    path = tmp_path / "lockgate.toml"
+    path.write_text(f'[session]\nkey_file = "{file.path}"\n')
+    return path, file
+
+
+def test_keys_are_rotated_and_their_ids_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path, file = made_keys(tmp_path)
+    before = file.read().keys
+
+    status, out, err = run(capsys, "keys", "rotate", "--config", str(path))
+
+    after = file.read().keys
+    assert (status, err) == (0, "")
+    assert (after.session[1:], after.refresh[1:]) == (before.session, before.refresh)
+    assert [line.partition(" signs;")[0] for line in out.splitlines()] == [
+        f"session: {after.session[0].kid}",
+        f"refresh: {after.refresh[0].kid}",
+    ]
+
+
+@pytest.mark.parametrize(("use", "lengths"), [("session", (2, 1)), ("refresh", (1, 2))])
+def test_the_keys_of_one_use_are_rotated_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, use: str, lengths: tuple[int, int]
+) -> None:
+    path, file = made_keys(tmp_path)
+
+    status, out, _ = run(capsys, "keys", "rotate", "--use", use, "--config", str(path))
+
+    after = file.read().keys
+    assert (status, len(out.splitlines())) == (0, 1)
+    assert (len(after.session), len(after.refresh)) == lengths
+
+
+def test_a_rotation_that_is_refused_says_why(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path, file = made_keys(tmp_path)
+    file.path.chmod(0o644)
+
+    status, out, err = run(capsys, "keys", "rotate", "--config", str(path))
+
+    assert (status, out) == (1, "")
+    assert err == f"lockgate: {file.path}: others can read or write it; give it mode 0600\n"
 
 
 def test_the_swarm_is_another_program(monkeypatch: pytest.MonkeyPatch) -> None:

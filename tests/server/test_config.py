@@ -218,3 +218,24 @@ def test_a_trusted_proxy_is_a_network(tmp_path: Path, value: str) -> None:
     path = written(tmp_path, f'[listen]\ntrusted_proxies = ["{value}"]\n')
 
     assert problems(path)[0].startswith("listen.trusted_proxies:")
+
+
+def test_signing_keys_come_from_one_place_and_are_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = '{"session": [{"kid": "a", "key": "hidden"}]}'
+    monkeypatch.setenv("LOCKGATE_SESSION__KEYS", document)
+    alone = load()
+    both = problems(written(tmp_path, '[session]\nkey_file = "keys.json"\n'))
+
+    assert alone.session.keys.get_secret_value() == document
+    assert "hidden" not in f"{alone!r} {alone.model_dump_json()} {both}"
+    assert both == [
+        "session: Value error, keys and key_file exclude each other: both say what the signing keys are"
+    ]
+
+
+def test_an_empty_variable_is_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGATE_SESSION__KEYS", "")
+
+    assert load(written(tmp_path, '[session]\nkey_file = "k"\n')).session.key_file == "k"

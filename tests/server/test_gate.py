@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.config import Settings
-from server.gate import Gate, key_file
+from server.gate import Gate
 from server.identity.signingkeys import KeyFileError
 from server.ids import RandomIds
 from tests.support.clock import ManualClock
@@ -43,8 +43,8 @@ async def test_a_second_start_finds_keys_and_accounts_of_the_first(tmp_path: Pat
 
 async def test_a_start_that_fails_can_be_stopped(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
-    key_file(chosen).write_text("{}")
-    key_file(chosen).chmod(0o600)
+    (tmp_path / "session-keys.json").write_text("{}")
+    (tmp_path / "session-keys.json").chmod(0o600)
     gate = made(chosen)
 
     with pytest.raises(KeyFileError):

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from server.config import IdentitySettings, SessionSettings
 from server.identity.bridge import Bridge, KeySource
+from server.identity.key_file import KeyFile
 from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
@@ -97,7 +98,7 @@ async def open_gate(
     ids = RandomIds("test")
     store = Store(ids, spent_tokens=identity.single_use_tokens)
     await store.open(f"sqlite:///{folder / 'lockgate.db'}")
-    signing = SigningKeys.load_or_create(folder / "keys.json", ids)
+    signing = KeyFile(folder / "keys.json").open(ids, clock.wall())
     ended: list[Revoked] = []
     revocations = Revocations(clock, ended.extend)
     feed = RevocationFeed(store, revocations, clock, TaskOwner("revocations"))

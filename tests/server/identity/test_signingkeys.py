@@ -1,52 +1,54 @@
-"""The key file: made once, private, and refused when it is not."""
+"""The rings and their document: what is read, and what is refused without telling a key."""
 
 import json
-import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.identity import base64url
-from server.identity.signingkeys import KeyFileError, SigningKeys
+from server.identity.signingkeys import MAX_KID, MAX_RING, SigningKey, SigningKeys, fresh_key
 from server.ids import RandomIds
 
 IDS = RandomIds("test")
+A, B = bytes(range(32)), bytes(range(32, 64))
 
 
-def write(path: Path, document: Any, mode: int = 0o600) -> Path:
-    path.write_text(document if isinstance(document, str) else json.dumps(document))
-    path.chmod(mode)
-    return path
+def entries(*secrets: bytes, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"kid": f"k{index}", "key": base64url.encode(secret), **more} for index, secret in enumerate(secrets)
+    ]
 
 
-def ring(*secrets: bytes) -> list[dict[str, str]]:
-    return [{"kid": f"k{index}", "key": base64url.encode(secret)} for index, secret in enumerate(secrets)]
+def many(count: int, first: int = 0) -> list[dict[str, Any]]:
+    return entries(*((first + index).to_bytes(32) for index in range(count)))
 
 
-def test_keys_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "keys.json"
-
-    first = SigningKeys.load_or_create(path, IDS)
-    second = SigningKeys.load_or_create(path, IDS)
-
-    assert first == second
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [item.name for item in path.parent.iterdir()] == ["keys.json"]
-    assert len({first.session[0].secret, first.refresh[0].secret, first.match[0].secret}) == 3
+def parse(document: Any, *, production: bool = False) -> SigningKeys:
+    text = document if isinstance(document, str) else json.dumps(document)
+    return SigningKeys.parse(text.encode(), production=production)
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
-def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
-    path = tmp_path / "keys.json"
-    SigningKeys.load_or_create(path, IDS)
-    path.chmod(mode)
+def test_what_is_written_is_read_again() -> None:
+    keys = SigningKeys.generate(IDS, now=1_800_000_000)
 
-    with pytest.raises(KeyFileError, match="0600"):
-        SigningKeys.load_or_create(path, IDS)
+    assert SigningKeys.parse(keys.document(), production=True) == keys
+    assert keys.session[0].created_at == keys.refresh[0].created_at == 1_800_000_000
+    assert len({keys.session[0].secret, keys.refresh[0].secret, keys.match[0].secret}) == 3
 
 
-A, B = b"a" * 32, b"b" * 32
+def test_a_key_of_an_older_release_was_made_long_ago() -> None:
+    keys = parse({"session": entries(A), "refresh": entries(B, created_at=7)})
+
+    assert (keys.session[0].created_at, keys.refresh[0].created_at) == (0, 7)
+
+
+def test_match_keys_follow_from_the_session_keys_alone() -> None:
+    before = parse({"session": entries(A), "refresh": entries(B)})
+    after = parse({"session": entries(A), "refresh": many(1, 100)})
+
+    assert before.match == after.match
+    assert before.match[0].kid == before.session[0].kid
+    assert before.match[0].secret not in (A, B)
 
 
 @pytest.mark.parametrize(
@@ -54,26 +56,88 @@ A, B = b"a" * 32, b"b" * 32
     [
         "",
         "[]",
+        "{",
+        '{"session": [], "session": [], "refresh": []}',
         {},
-        {"session": ring(A)},
-        {"session": ring(A), "refresh": []},
-        {"session": ring(A), "refresh": ring(A)},
-        {"session": ring(A, A), "refresh": ring(B)},
-        {"session": ring(A), "refresh": ring(b"short")},
-        {"session": ring(A), "refresh": ["text"]},
-        {"session": ring(A), "refresh": [{"kid": "", "key": base64url.encode(B)}]},
-        {"session": ring(A), "refresh": [{"kid": "k", "key": "!"}]},
-        {"session": [ring(A)[0], {"kid": "k0", "key": base64url.encode(b"c" * 32)}], "refresh": ring(B)},
+        {"session": entries(A)},
+        {"session": entries(A), "refresh": []},
+        {"session": entries(A), "refresh": {}},
+        {"session": entries(A), "refresh": entries(A)},
+        {"session": entries(A, A), "refresh": entries(B)},
+        {"session": entries(A), "refresh": entries(b"short")},
+        {"session": entries(A), "refresh": entries(B + b"x")},
+        {"session": entries(A), "refresh": ["text"]},
+        {"session": entries(A), "refresh": [{"kid": "", "key": base64url.encode(B)}]},
+        {"session": entries(A), "refresh": [{"kid": "k" * (MAX_KID + 1), "key": base64url.encode(B)}]},
+        {"session": entries(A), "refresh": [{"kid": "k\n", "key": base64url.encode(B)}]},
+        {"session": entries(A), "refresh": [{"kid": 1, "key": base64url.encode(B)}]},
+        {"session": entries(A), "refresh": [{"kid": "k"}]},
+        {"session": entries(A), "refresh": [{"kid": "k", "key": "!"}]},
+        {"session": entries(A), "refresh": [{"kid": "k", "key": base64url.encode(B) + "="}]},
+        {
+            "session": [entries(A)[0], {"kid": "k0", "key": base64url.encode(b"c" * 32)}],
+            "refresh": entries(B),
+        },
+        {"session": entries(A, created_at=-1), "refresh": entries(B)},
+        {"session": entries(A, created_at=1.5), "refresh": entries(B)},
+        {"session": entries(A, created_at=True), "refresh": entries(B)},
+        {"session": entries(A, created_at="1"), "refresh": entries(B)},
+        {"session": entries(A, created_at=None), "refresh": entries(B)},
     ],
 )
-def test_a_file_that_is_not_two_rings_of_keys_is_refused(tmp_path: Path, document: Any) -> None:
-    path = write(tmp_path / "keys.json", document)
+def test_what_is_not_two_rings_of_keys_is_refused(document: Any) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        parse(document)
 
-    with pytest.raises(KeyFileError) as refused:
-        SigningKeys.load_or_create(path, IDS)
-    assert base64url.encode(A) not in str(refused.value)
+    told = str(refused.value)
+    assert base64url.encode(A) not in told
+    assert base64url.encode(B) not in told
 
 
-def test_a_folder_in_its_place_is_told(tmp_path: Path) -> None:
-    with pytest.raises(KeyFileError):
-        SigningKeys.load_or_create(tmp_path, IDS)
+def test_a_key_in_the_place_of_its_id_is_not_told() -> None:
+    swapped = [{"kid": base64url.encode(B), "key": "k1"}]
+
+    with pytest.raises(ValueError, match="a kid is") as refused:
+        parse({"session": entries(A), "refresh": swapped})
+
+    assert base64url.encode(B) not in str(refused.value)
+
+
+def test_a_ring_is_bounded() -> None:
+    full = parse({"session": many(MAX_RING), "refresh": many(MAX_RING, 100)})
+
+    assert (len(full.session), len(full.refresh), len(full.match)) == (MAX_RING, MAX_RING, MAX_RING)
+    with pytest.raises(ValueError, match="refresh: over 8 keys"):
+        parse({"session": many(1), "refresh": many(MAX_RING + 1, 100)})
+
+
+@pytest.mark.parametrize("byte", [0, 97, 255])
+def test_production_refuses_a_key_of_one_byte_over_and_over(byte: int) -> None:
+    weak = {"session": entries(A), "refresh": entries(B, bytes([byte]) * 32)}
+
+    assert len(parse(weak).refresh) == 2
+    with pytest.raises(ValueError, match=r"refresh: key k1 .* production"):
+        parse(weak, production=True)
+
+
+def test_no_key_is_shown() -> None:
+    keys = parse({"session": entries(A), "refresh": entries(B)})
+
+    shown = f"{keys!r} {keys.session[0]} {keys.kids()}"
+
+    assert "k0" in shown
+    assert not any(text in shown for text in (base64url.encode(A), repr(A), repr(keys.match[0].secret)))
+
+
+def test_a_fresh_key_has_an_id_that_the_ring_has_not() -> None:
+    class Repeating(RandomIds):
+        def __init__(self) -> None:
+            super().__init__("test")
+            self._next = iter(["11111111-x", "22222222-x", "33333333-x"])
+
+        def uuid4(self) -> str:
+            return next(self._next)
+
+    ring = (SigningKey("11111111", A), SigningKey("22222222", B))
+
+    assert fresh_key(ring, Repeating(), 5).kid == "33333333"

@@ -322,3 +322,57 @@ def test_a_match_token_lasts_thirty_seconds() -> None:
 
     assert during == "11111111-2222-4333-8444-555555555555."
     assert mint.tokens.match_id(token) is None
+
+
+def test_keys_are_changed_at_once_and_what_the_gone_ones_signed_is_refused() -> None:
+    mint = Mint()
+    pair, match = mint.pair(), mint.tokens.mint_match_token("m.")
+    assert mint.tokens.check_session(pair.token) is not None
+
+    mint.tokens.use_keys(SigningKeys.generate(RandomIds("test")))
+
+    assert mint.tokens.check_session(pair.token) is None
+    assert mint.tokens.check_refresh(pair.refresh_token) is None
+    assert mint.tokens.match_id(match) is None
+    assert mint.tokens.check_session(mint.pair().token) is not None
+
+
+def test_a_rotation_changes_the_signing_key_and_keeps_what_was_seen() -> None:
+    mint = Mint()
+    pair, match = mint.pair(), mint.tokens.mint_match_token("m.")
+    keys = rotated_keys()
+
+    mint.tokens.use_keys(keys)
+
+    assert list(mint.tokens._cache) == [pair.token]
+    assert mint.tokens.check_session(pair.token) is not None
+    assert mint.tokens.check_refresh(pair.refresh_token) is not None
+    assert mint.tokens.match_id(match) == "m."
+    terms = mint.pair().terms
+    assert (terms.session_kid, terms.refresh_kid) == (keys.session[0].kid, keys.refresh[0].kid)
+
+
+def test_a_token_seen_under_a_key_id_does_not_pass_once_the_id_means_another_key() -> None:
+    mint = Mint()
+    token = mint.pair().token
+    kid = KEYS.session[0].kid
+    other = SigningKeys.of((SigningKey(kid, bytes(range(32))),), KEYS.refresh)
+
+    mint.tokens.use_keys(other)
+
+    assert mint.tokens.check_session(token) is None
+
+
+def test_tokens_of_keys_that_we_lack_are_told_and_no_others() -> None:
+    mint, other = Mint(), Mint(SigningKeys.generate(RandomIds("test")))
+    told: list[str] = []
+    mint.tokens.on_unknown_key = lambda: told.append("asked")
+    ours, theirs = mint.pair(), other.pair()
+
+    for token in (ours.token, ours.token + "x", "garbage", "", "x" * 9_000):
+        mint.tokens.check_session(token)
+    assert told == []
+    assert mint.tokens.check_session(theirs.token) is None
+    assert mint.tokens.check_refresh(theirs.refresh_token) is None
+
+    assert told == ["asked", "asked"]
