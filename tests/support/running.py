@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -65,6 +66,14 @@ class RunningServer:
             self._read_on(stdout, self.stdout)
         self.public, self.ops = ready["public"], ready["ops"]
         self.issuer = ready.get("issuer") or ""
+
+    def wait_for_event(self, name: str, count: int = 1, *, limit_s: float) -> dict[str, Any]:
+        """The count-th event of this name, once it was logged. Blocks; fails when that takes too long."""
+        deadline = time.monotonic() + limit_s
+        while len(found := [event for event in self.events if event["event"] == name]) < count:
+            assert time.monotonic() < deadline, f"no {name} within {limit_s} s:\n{self.output}"
+            time.sleep(0.01)
+        return found[count - 1]
 
     def stop(self) -> int:
         """End it as an operator does, and give its exit status."""
