@@ -7,6 +7,7 @@ import asyncio
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,7 +54,8 @@ class Source:
         if document is None:
             self._found = ""
             raise FetchFailed("status 404")
-        return document
+        # The host of the issuer was looked at before; discovery may have named another.
+        return replace(document, denied=denied_at(url, production=self._production))
 
     async def _discover(self, session: aiohttp.ClientSession) -> str:
         root = self._issuer.rstrip("/")
@@ -165,8 +167,13 @@ class Jwks:
 
 def denied_keys(settings: IssuerSettings, *, production: bool) -> frozenset[str]:
     """Thumbprints that may not sign: keys that anyone can sign with serve tests on this machine only."""
-    where = urlsplit(settings.jwks_url or settings.issuer).hostname or ""
-    return frozenset() if not production and _is_loopback(where) else PUBLIC_TEST_KEYS
+    return denied_at(settings.jwks_url or settings.issuer, production=production)
+
+
+def denied_at(url: str, *, production: bool) -> frozenset[str]:
+    """The same for a key set from this URL."""
+    host = urlsplit(url).hostname or ""
+    return frozenset() if not production and _is_loopback(host) else PUBLIC_TEST_KEYS
 
 
 async def _ask_once(

@@ -36,10 +36,14 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A key set as the issuer sent it, and for how long its answer may be reused by its own word."""
+    """A key set as the issuer sent it, and for how long its answer may be reused by its own word.
+
+    `denied` are keys that a set from its place may not hold, beside those of the rules.
+    """
 
     body: bytes
     max_age_s: float | None = None
+    denied: frozenset[str] = frozenset()
 
 
 Fetch = Callable[[], Awaitable[Document]]
@@ -220,7 +224,7 @@ class JwksCache:
         number = self.counts.fetches
         try:
             document = await self._fetch()
-            keys = KeySet.load(document.body, denied=self._rules.denied)
+            keys = KeySet.load(document.body, denied=self._rules.denied | document.denied)
         except (FetchFailed, KeySetUnusable) as error:
             log.warning("jwks_fetch_failed", issuer=self._issuer, error=str(error))
             return False
@@ -234,7 +238,9 @@ class JwksCache:
         self._retry_at = 0.0
         self._stale_told = False
         log.info("jwks_loaded", issuer=self._issuer, keys=len(keys), removed=gone)
-        self._save(SavedSet(document.body, int(self._clock.wall())))
+        # On disk a document is judged by the rules alone, so one of a less trusted place is not kept there.
+        if document.denied <= self._rules.denied:
+            self._save(SavedSet(document.body, int(self._clock.wall())))
         return True
 
     def _fetched(self, fetch: asyncio.Task[bool]) -> None:

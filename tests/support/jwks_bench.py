@@ -25,6 +25,7 @@ class Provider:
         self.gate.set()
         self.asked = 0
         self.max_age_s: float | None = None
+        self.denied: frozenset[str] = frozenset()
 
     async def fetch(self) -> Document:
         self.asked += 1
@@ -32,7 +33,7 @@ class Provider:
         await self.gate.wait()
         if document is None:
             raise FetchFailed("down")
-        return Document(document, self.max_age_s)
+        return Document(document, self.max_age_s, self.denied)
 
 
 class MiddleIds(RandomIds):

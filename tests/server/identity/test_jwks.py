@@ -1,6 +1,8 @@
 """Fetching key sets over HTTP from a misbehaving server."""
 
 import asyncio
+import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -257,6 +259,31 @@ async def test_a_public_test_key_is_taken_from_this_machine_outside_production_o
         await fetched("https://i.example", "https://keys.example/keys")
     with pytest.raises(KeysUnavailable):
         await fetched("https://i.example", "https://127.0.0.1/keys", production=True)
+
+
+@pytest.mark.parametrize(
+    ("named", "taken"), [("http://localhost:1/keys", True), ("https://keys.example/keys", False)]
+)
+async def test_a_public_test_key_is_not_taken_from_a_place_that_discovery_names_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, named: str, taken: bool
+) -> None:
+    issuer = "http://127.0.0.1:1/pool"
+    pages = {
+        f"{issuer}/.well-known/openid-configuration": json.dumps(
+            {"issuer": issuer, "jwks_uri": named}
+        ).encode(),
+        named: jwks(ONE),
+    }
+
+    async def page(_self: object, _session: object, url: str) -> Document:
+        return Document(pages[url])
+
+    mine = frozenset({thumbprint(rsa_key().public_key())})
+    monkeypatch.setattr("server.identity.jwks.PUBLIC_TEST_KEYS", mine)
+    monkeypatch.setattr("server.identity.jwks.Source._get", page)
+
+    with contextlib.nullcontext() if taken else pytest.raises(KeysUnavailable):
+        assert await fetched(issuer, "")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A restart of the key cache from the last good set on disk, as during an outage of the issuer."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from server.identity.jwks_cache import Rules
 from server.identity.jwks_file import JwksFile
 from server.identity.keyset import thumbprint
 from tests.support.issuer import jwks, rsa_key
-from tests.support.jwks_bench import TWO, Bench
+from tests.support.jwks_bench import ONE, TWO, Bench
 
 
 def on_disk(folder: Path, rules: Rules | None = None) -> Bench:
@@ -74,6 +75,21 @@ async def test_a_key_that_is_denied_since_is_denied_on_disk_too(tmp_path: Path) 
     await after.cache.restore()
 
     assert len(after.cache) == 0
+
+
+@pytest.mark.parametrize(("by_the_rules", "kept"), [(False, False), (True, True)])
+async def test_a_set_that_only_its_place_makes_suspect_is_not_kept(
+    tmp_path: Path, by_the_rules: bool, kept: bool
+) -> None:
+    denied = frozenset({thumbprint(rsa_key().public_key())})
+    bench = on_disk(tmp_path, Rules(denied=denied if by_the_rules else frozenset()))
+    bench.provider.document, bench.provider.denied = jwks(ONE, TWO), denied
+
+    assert not await bench.has("one")
+    assert await bench.has("two")
+    await bench.tasks.idle()
+
+    assert bool(os.listdir(tmp_path)) is kept
 
 
 async def test_a_damaged_file_is_ignored_and_written_anew(tmp_path: Path) -> None:
