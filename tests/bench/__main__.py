@@ -28,6 +28,7 @@ from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, rese
 from tests.bench.logins import LoginBench
 from tests.bench.process import ServerProcess
 from tests.bench.report import say, table
+from tests.bench.tokens import TokenBench
 from tests.support.node import NODE, PackagesMissing, install_packages
 
 NODE_FOLDER = Path(__file__).parent / "contenders" / "node"
@@ -37,6 +38,8 @@ IDLE = 5000
 CONNECTS = 2000
 LOGIN_ROWS = "logins"
 """What `--only` calls the measurements of logins."""
+TOKEN_ROWS = "tokens"
+"""What `--only` calls those of checks of our own tokens."""
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
 
 
@@ -233,6 +236,7 @@ async def main(options: argparse.Namespace) -> None:
         chosen = {name: run for name, run in scenarios(bench).items() if options.only in name}
         verifier = [str(NODE), str(NODE_FOLDER / "verify.mjs")] if with_node else None
         logins = LoginBench(cores[-1], options.seconds, verifier) if options.only in LOGIN_ROWS else None
+        tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
                 for contender in bench.contenders:
@@ -241,13 +245,16 @@ async def main(options: argparse.Namespace) -> None:
                     say(f"round {turn + 1}  {scenario:42} {contender.name:12} {value:10.2f}")
             if logins is not None:
                 await logins.round()
+            if tokens is not None:
+                await tokens.round()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    if logins is not None:
-        say(f"\n{logins.report()}")
+    for part in (logins, tokens):
+        if part is not None:
+            say(f"\n{part.report()}")
 
 
 def cpu_model() -> str:
