@@ -22,7 +22,7 @@ from server.identity.revocation import Revocations
 from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
-from server.storage.families import Revoked
+from server.storage.revocations import Ended, Revoked
 from tests.bench.report import say, table
 
 REVOKED = 100_000
@@ -95,10 +95,9 @@ def minted(keys: SigningKeys) -> list[str]:
     """Tokens of as many logins, none of which is revoked."""
     clock = SystemClock()
     tokens, now = Tokens(keys, LIFETIMES, Revocations(clock), clock), int(clock.wall())
+    terms = tokens.terms(now, now + 7200)
     return [
-        tokens.mint_pair(
-            Subject(family(number), f"player{number:05}", family(number), {}, now, now + 7200), now=now
-        ).token
+        tokens.mint(Subject(family(number), f"player{number:05}", family(number), {}, now), terms).token
         for number in range(TOKENS)
     ]
 
@@ -113,7 +112,7 @@ def revoked(count: int) -> tuple[Revocations, float]:
     until = int(clock.wall()) + 7200
     tracemalloc.start()
     revocations = Revocations(clock)
-    revocations.add(Revoked(family(TOKENS + number), until) for number in range(count))
+    revocations.add(Revoked(family(TOKENS + number), until, Ended.LOGOUT) for number in range(count))
     mib = tracemalloc.get_traced_memory()[0] / 2**20
     tracemalloc.stop()
     return revocations, mib
