@@ -32,6 +32,7 @@ from server.sessions.registry import Registry
 from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
+from server.web.browsers import Browsers
 from server.web.listener import SiteRunner
 from server.web.ops import OpsDeps, build_ops
 from server.web.site import ROUTES, PlayerRoute, Route, SiteDeps, build_site
@@ -114,8 +115,11 @@ class Server:
         performer, router = self._play(world)
         eviction = Eviction(self._registry, logout_closes_sockets=settings.session.logout_closes_sockets)
         gate.revocations.on_ended = eviction
+        browsers = Browsers.serve(
+            settings.session, settings.listen.allowed_origins, gate.tokens, self._clock, self._ids
+        )
         self._upgrade = Upgrade(
-            gate.tokens.check_session,
+            browsers.callers,
             self._registry,
             self._keepalive,
             settings.socket,
@@ -123,13 +127,14 @@ class Server:
             self._ids,
             addresses,
         )
-        deps = self._site_deps(addresses, world.statuses.is_online)
+        deps = self._site_deps(addresses, browsers, world.statuses.is_online)
         await self._open_listeners(
             deps,
             readings.sockets(self._registry, self._upgrade, self._keepalive)
             | readings.play(world, performer, router)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
+            | readings.browsers(browsers)
             | readings.keys(gate.jwks)
             | readings.signing_keys(gate.keys),
         )
@@ -213,7 +218,9 @@ class Server:
         for name in settings.without_effect:
             log.warning("setting_without_effect", setting=name)
 
-    def _site_deps(self, addresses: ClientAddresses, is_online: Callable[[str], bool]) -> SiteDeps:
+    def _site_deps(
+        self, addresses: ClientAddresses, browsers: Browsers, is_online: Callable[[str], bool]
+    ) -> SiteDeps:
         gate = self._gate
         return SiteDeps(
             bridge=gate.bridge,
@@ -225,6 +232,7 @@ class Server:
             ids=self._ids,
             server_key=self._settings.socket.server_key.get_secret_value(),
             upgrade=self._upgrade,
+            browsers=browsers,
             is_online=is_online,
             addresses=addresses,
             allowed_origins=self._settings.listen.allowed_origins,

@@ -187,6 +187,11 @@ class SessionSettings(Section):
     """False: a logged-out socket goes on until its token expires, as in the reference."""
     single_socket: bool = True
     """One socket per player: a newer one takes over from the older."""
+    cookie: Literal["off", "secure", "insecure"] = "off"
+    """Whether a page may have its refresh token in a cookie that no script can read. The page's origin must
+    be this server's own, and be in `listen.allowed_origins`. insecure: for http, in development."""
+    tickets_max: Count = 10_000
+    """Unused one-time tickets for `/ws`, of 30 s and about 0.5 kB each. Too few, browsers wait at a rush."""
 
     @model_validator(mode="after")
     def _keys_come_from_one_place(self) -> Self:
@@ -296,9 +301,17 @@ class Settings(BaseSettings):
     dev: DevSettings = DevSettings()
 
     @model_validator(mode="after")
-    def _production_has_its_own_keys(self) -> Self:
+    def _is_safe(self) -> Self:
+        problems = []
         if self.production and self.default_keys:
-            raise ValueError(f"production = true refuses default values of {', '.join(self.default_keys)}")
+            problems.append(f"production = true refuses default values of {', '.join(self.default_keys)}")
+        if self.production and self.session.cookie == "insecure":
+            problems.append('production = true refuses session.cookie = "insecure"')
+        # Any page would have the origin "*" allows; "null" is what sandboxed frames of any page have.
+        if self.session.cookie != "off" and {"*", "null"} & set(self.listen.allowed_origins):
+            problems.append("session.cookie needs listen.allowed_origins without * and null")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property

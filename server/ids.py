@@ -30,6 +30,10 @@ class Ids(Protocol):
         """32 random bytes for a signing key."""
         ...
 
+    def ticket(self) -> bytes:
+        """32 random bytes for a one-time ticket."""
+        ...
+
     def jitter(self) -> float:
         """A number in [0, 1) that spreads timers."""
         ...
@@ -55,6 +59,9 @@ class RandomIds:
         return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(6))
 
     def key(self) -> bytes:
+        return secrets.token_bytes(32)
+
+    def ticket(self) -> bytes:
         return secrets.token_bytes(32)
 
     def jitter(self) -> float:

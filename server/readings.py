@@ -16,6 +16,7 @@ from server.perform import Performer
 from server.router import Router
 from server.sessions.registry import Registry
 from server.transport.keepalive import Keepalive
+from server.web.browsers import Browsers
 from server.web.upgrade import Upgrade
 from server.world import World
 
@@ -92,6 +93,24 @@ def logins(logins: Logins, revocations: Revocations, feed: RevocationFeed, evict
         "lockgate_revocation_sockets_closed_total": lambda: eviction.closed,
         "lockgate_revocation_feed_failures_total": lambda: feed.failures,
         "lockgate_rows_purged_total": lambda: feed.purged,
+    }
+
+
+def browsers(parts: Browsers) -> Readings:
+    """One-time tickets, and requests that were taken for another site's."""
+    tickets, cookies = parts.tickets, parts.cookies
+    return {
+        "lockgate_tickets": lambda: len(tickets),
+        "lockgate_tickets_issued_total": lambda: tickets.issued,
+        "lockgate_tickets_redeemed_total": lambda: tickets.redeemed,
+        "lockgate_tickets_refused_total": lambda: {
+            reason.value: count for reason, count in tickets.refused.items()
+        },
+        "lockgate_tickets_pushed_out_total": lambda: tickets.pushed_out,
+        "lockgate_tickets_not_given_total": lambda: tickets.not_given,
+        "lockgate_cookie_requests_refused_total": lambda: {
+            reason.value: count for reason, count in cookies.refused.items()
+        },
     }
 
 

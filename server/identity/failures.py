@@ -76,6 +76,13 @@ class TooManyRefreshes(TryLater):
         super().__init__("Too many refreshes, try again later.", retry_after_s)
 
 
+class TicketsFull(TryLater):
+    """There is no room for one more unused ticket."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("Too many tickets, try again later.", retry_after_s)
+
+
 class TokensNotKept(TryLater):
     """There is no room to remember one more identity token as used, so none is taken."""
 

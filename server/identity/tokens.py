@@ -164,8 +164,11 @@ class Tokens:
                 self._remember(token, claims)
         if claims.expires_at <= self._clock.wall():
             self._cache.pop(token, None)
-            return None
-        return None if self._revocations.is_revoked(claims.family_id) else claims
+        return claims if self.still_good(claims) else None
+
+    def still_good(self, claims: SessionClaims) -> bool:
+        """Whether a session token that was verified before counts now: not expired, and not revoked."""
+        return claims.expires_at > self._clock.wall() and not self._revocations.is_revoked(claims.family_id)
 
     def check_refresh(self, token: str) -> RefreshClaims | None:
         """Whose refresh token this is; None if it is not ours, expired or known to be revoked."""

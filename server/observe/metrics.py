@@ -63,6 +63,19 @@ METRICS: Mapping[str, Metric] = {
         "counter", "Looks at the revocations of other processes that failed."
     ),
     "lockgate_rows_purged_total": Metric("counter", "Rows of logins and revocations that were over."),
+    "lockgate_tickets": Metric("gauge", "One-time tickets in memory."),
+    "lockgate_tickets_issued_total": Metric("counter", "One-time tickets issued."),
+    "lockgate_tickets_redeemed_total": Metric("counter", "One-time tickets that were shown in time."),
+    "lockgate_tickets_refused_total": Metric("counter", "One-time tickets that did not count.", "reason"),
+    "lockgate_tickets_pushed_out_total": Metric(
+        "counter", "Unused one-time tickets that newer ones of the same login pushed out."
+    ),
+    "lockgate_tickets_not_given_total": Metric(
+        "counter", "One-time tickets not issued because too many are unused."
+    ),
+    "lockgate_cookie_requests_refused_total": Metric(
+        "counter", "Requests in cookie mode that were taken for another site's.", "reason"
+    ),
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),

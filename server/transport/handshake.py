@@ -1,7 +1,8 @@
 """The opening handshake of RFC 6455, section 4.2: is the request one, and what answers it.
 
 Checked here and not by the library, whose request objects cost more per connect than all the rest
-(README, "Measured"). Sub-protocols and extensions that a client offers are ignored.
+(README, "Measured"). Extensions that a client offers are ignored; the caller says which sub-protocol is
+taken.
 """
 
 import base64
@@ -13,11 +14,12 @@ from websockets.utils import accept_key
 VERSION = "13"
 
 
-def accept(headers: Mapping[str, str]) -> bytes | None:
+def accept(headers: Mapping[str, str], subprotocol: str | None = None) -> bytes | None:
     """The bytes of the 101 answer, or None when this is no proper handshake.
 
-    `headers` must look names up without regard to case.
+    `headers` must look names up without regard to case. `subprotocol` is one that the client offered.
     """
+    chosen = "" if subprotocol is None else f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
     key = headers.get("Sec-WebSocket-Key", "")
     if (
         not _has_token(headers.get("Connection", ""), "upgrade")
@@ -28,7 +30,7 @@ def accept(headers: Mapping[str, str]) -> bytes | None:
         return None
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n" + chosen.encode() + b"\r\n"
     )
 
 

@@ -19,6 +19,7 @@ from server.identity.failures import (
     NotFound,
     PlayerRefused,
     RequestInvalid,
+    TicketsFull,
     TokensNotKept,
     TooManyLogins,
     TooManyRefreshes,
@@ -65,6 +66,7 @@ _CODES: dict[type[Denied], Code] = {
     NotAllowed: Code.PERMISSION_DENIED,
     TooManyLogins: Code.RESOURCE_EXHAUSTED,
     TooManyRefreshes: Code.RESOURCE_EXHAUSTED,
+    TicketsFull: Code.UNAVAILABLE,
     TokensNotKept: Code.UNAVAILABLE,
     KeysUnavailable: Code.UNAVAILABLE,
 }

@@ -22,6 +22,7 @@ from server.ids import Ids
 from server.storage.store import Store
 from server.web import account, auth, links
 from server.web.address import ClientAddresses, site_of
+from server.web.browsers import Browsers
 from server.web.cors import Cors
 from server.web.errors import Code, Failure, answer, forbidden, json_response
 from server.web.reading import MAX_BODY, basic_username, credentials
@@ -33,7 +34,7 @@ Upgrade = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class SiteDeps:
-    """What the site is made of. `upgrade` answers `GET /ws`, its token check included."""
+    """What the site is made of. `upgrade` answers `GET /ws`, finding out who calls included."""
 
     bridge: Bridge
     logins: Logins
@@ -44,6 +45,7 @@ class SiteDeps:
     ids: Ids
     server_key: str = field(repr=False)
     upgrade: Upgrade
+    browsers: Browsers
     is_online: account.IsOnline
     addresses: ClientAddresses
     allowed_origins: tuple[str, ...] = ("*",)
@@ -112,14 +114,14 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         "POST",
         "/v2/account/authenticate/custom",
         Scheme.SERVER_KEY,
-        lambda deps, request: auth.authenticate_custom(request, deps.bridge),
+        lambda deps, request: auth.authenticate_custom(request, deps.bridge, deps.browsers.cookies),
         admit=_login,
     ),
     Route(
         "POST",
         "/v2/account/session/refresh",
         Scheme.SERVER_KEY,
-        lambda deps, request: auth.refresh(request, deps.logins),
+        lambda deps, request: auth.refresh(request, deps.logins, deps.browsers.cookies),
         admit=_refresh,
     ),
     PlayerRoute(
@@ -137,7 +139,12 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
     PlayerRoute(
         "POST",
         "/v2/session/logout",
-        lambda deps, request, caller: auth.logout(request, caller, deps.logins),
+        lambda deps, request, caller: auth.logout(request, caller, deps.logins, deps.browsers.cookies),
+    ),
+    PlayerRoute(
+        "POST",
+        "/v2/session/ticket",
+        lambda deps, request, caller: auth.ticket(request, caller, deps.browsers.tickets),
     ),
     PlayerRoute(
         "GET",
@@ -155,7 +162,7 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
 def build_site(deps: SiteDeps, routes: tuple[Route | PlayerRoute, ...] = ROUTES) -> web.Application:
     """The application for the public listener. You must serve it with `SiteRunner`."""
     cors = Cors(deps.allowed_origins)
-    app = web.Application(middlewares=[_observed(deps), _answered(cors)], client_max_size=MAX_BODY + 1)
+    app = web.Application(middlewares=[_observed(deps), _answered(deps, cors)], client_max_size=MAX_BODY + 1)
     for route in routes:
         app.router.add_route(route.method, route.path, _guarded(route, deps), expect_handler=_expect)
     app.router.add_route("*", UNLISTED, _unlisted, expect_handler=_expect)
@@ -249,12 +256,15 @@ def _listed(request: web.Request) -> str | None:
     return None if resource is None or request.match_info.handler is _unlisted else resource.canonical
 
 
-def _answered(cors: Cors) -> Middleware:
+def _answered(deps: SiteDeps, cors: Cors) -> Middleware:
     @web.middleware
     async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method == "OPTIONS":
             return cors.preflight(request)
         if request.path == "/ws" and not cors.allows(request):
+            deps.browsers.callers.spend_tickets(
+                request
+            )  # a foreign page knows them, so they are no secret any more
             return forbidden()  # a socket is not subject to the same-origin policy, so we refuse for it
         try:
             return await handler(request)

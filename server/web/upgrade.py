@@ -6,14 +6,14 @@ pinned to one minor version for it.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from aiohttp import web
 
 from protocol.messages import UserPresence
 from server.clock import Clock
 from server.config import SocketSettings
+from server.identity.tokens import SessionClaims
 from server.ids import Ids
 from server.sessions.outbox import Outbox
 from server.sessions.registry import Registry
@@ -24,17 +24,7 @@ from server.transport.keepalive import Keepalive
 from server.transport.websocket import WebSocket
 from server.web.address import ClientAddresses
 from server.web.reading import TRUE
-
-
-class Claims(Protocol):
-    """What a good session token says."""
-
-    @property
-    def user_id(self) -> str: ...
-    @property
-    def username(self) -> str: ...
-    @property
-    def family_id(self) -> str: ...
+from server.web.socket_callers import SocketCallers
 
 
 class Upgrade:
@@ -42,7 +32,7 @@ class Upgrade:
 
     def __init__(
         self,
-        check_token: Callable[[str], Claims | None],
+        callers: SocketCallers,
         registry: Registry,
         keepalive: Keepalive,
         settings: SocketSettings,
@@ -50,7 +40,7 @@ class Upgrade:
         ids: Ids,
         addresses: ClientAddresses,
     ) -> None:
-        self._check_token = check_token
+        self._callers = callers
         self._registry = registry
         self._keepalive = keepalive
         self._settings = settings
@@ -63,21 +53,21 @@ class Upgrade:
         self.refused = 0
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
+        # First of all, because it uses a ticket up, whatever comes of the attempt.
+        caller = self._callers.of(request)
         if not self.accepting:
             return self._refuse(503, "Server is shutting down", {"Retry-After": "5"})
         if request.query.get("format", "") not in ("", "json"):
             return self._refuse(400, "Invalid format parameter")
-        token = bearer(request)
-        claims = self._check_token(token) if token else None
-        if claims is None:
+        if caller is None:
             return self._refuse(401, "Missing or invalid token")
-        answer = accept(request.headers)
+        answer = accept(request.headers, caller.subprotocol)
         if answer is None or request.transport is None:
             return self._refuse(400, "Bad Request", {"Sec-Websocket-Version": VERSION})
-        self._hand_over(request, claims, answer)
+        self._hand_over(request, caller.claims, answer)
         return Switched()
 
-    def _hand_over(self, request: web.Request, claims: Claims, answer: bytes) -> None:
+    def _hand_over(self, request: web.Request, claims: SessionClaims, answer: bytes) -> None:
         # From detaching to the open session nothing may await, so that no byte and no close is missed.
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
         session = Session(
@@ -120,14 +110,6 @@ class Upgrade:
             content_type="text/plain",
             charset="utf-8",
         )
-
-
-def bearer(request: web.Request) -> str:
-    """The session token: from the `Authorization` header where there is one, else from the query."""
-    header = request.headers.get("Authorization")
-    if header is None:
-        return request.query.get("token", "")
-    return header.removeprefix("Bearer ") if header.startswith("Bearer ") else ""
 
 
 class Switched(web.StreamResponse):

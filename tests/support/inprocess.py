@@ -60,6 +60,7 @@ async def running(
     session: dict[str, Any] | None = None,
     identity: IdentitySettings | None = None,
     trusted_proxies: tuple[str, ...] = (),
+    allowed_origins: tuple[str, ...] = ("*",),
     clock: Clock | None = None,
 ) -> AsyncIterator[Live]:
     """Start a server with these settings changed; stop it at the end."""
@@ -68,7 +69,12 @@ async def running(
         socket=SocketSettings(**(socket or {})),
         session=SessionSettings(**(session or {})),
         identity=identity or IdentitySettings(),
-        listen=ListenSettings(public="127.0.0.1:0", ops="127.0.0.1:0", trusted_proxies=trusted_proxies),
+        listen=ListenSettings(
+            public="127.0.0.1:0",
+            ops="127.0.0.1:0",
+            trusted_proxies=trusted_proxies,
+            allowed_origins=allowed_origins,
+        ),
     )
     server = Server(settings, dev=True, clock=clock)
     try:

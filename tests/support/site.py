@@ -25,6 +25,7 @@ from server.storage.revocations import Revoked
 from server.storage.store import Store
 from server.tasks import TaskOwner
 from server.web.address import ClientAddresses
+from server.web.browsers import Browsers
 from server.web.listener import SiteRunner
 from server.web.site import SiteDeps, build_site
 from tests.support import issuer
@@ -61,6 +62,7 @@ class Site:
     """A listening site, its client, and what it asked of its neighbours."""
 
     gate: Gate
+    browsers: Browsers
     client: aiohttp.ClientSession
     host: str
     port: int
@@ -127,11 +129,16 @@ async def open_gate(
 
 @asynccontextmanager
 async def running_site(
-    gate: Gate, *, allowed_origins: tuple[str, ...] = ("*",), trusted_proxies: tuple[str, ...] = ()
+    gate: Gate,
+    *,
+    allowed_origins: tuple[str, ...] = ("*",),
+    trusted_proxies: tuple[str, ...] = (),
+    session: SessionSettings = SESSION,
 ) -> AsyncIterator[Site]:
     async def upgrade(request: web.Request) -> web.StreamResponse:
         return await site.upgrade(request)
 
+    browsers = Browsers.serve(session, allowed_origins, gate.tokens, gate.clock, gate.ids)
     app = build_site(
         SiteDeps(
             bridge=gate.bridge,
@@ -143,6 +150,7 @@ async def running_site(
             ids=gate.ids,
             server_key="defaultkey",
             upgrade=upgrade,
+            browsers=browsers,
             is_online=lambda user_id: user_id in site.online,
             addresses=ClientAddresses(trusted_proxies),
             allowed_origins=allowed_origins,
@@ -153,7 +161,7 @@ async def running_site(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     async with aiohttp.ClientSession(f"http://{host}:{port}") as client:
-        site = Site(gate, client, host, port)
+        site = Site(gate, browsers, client, host, port)
         try:
             yield site
         finally:
