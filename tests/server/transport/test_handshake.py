@@ -21,6 +21,15 @@ def test_the_example_of_the_rfc_is_accepted_with_its_answer() -> None:
     assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n" in answer
 
 
+def test_the_chosen_subprotocol_is_told() -> None:
+    answer = accept(CIMultiDict(GOOD), "game.v1")
+
+    assert answer is not None
+    head, line, behind = answer.partition(b"\r\nSec-WebSocket-Protocol: game.v1\r\n\r\n")
+    assert head + line + behind == answer
+    assert (line != b"", behind) == (True, b"")
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_each_header_is_needed(name: str) -> None:
     headers = CIMultiDict(GOOD)

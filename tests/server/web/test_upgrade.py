@@ -11,6 +11,7 @@ from aiohttp.web_protocol import RequestHandler
 from structlog.testing import capture_logs
 
 from server.web.upgrade import Switched, detach
+from tests.support.clock import JumpingClock
 from tests.support.inprocess import Live, running
 from tests.support.rawsocket import Answer
 
@@ -96,6 +97,92 @@ async def test_no_offer_of_the_client_is_taken_up(live: Live) -> None:
         "connection": "Upgrade",
         "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",  # of the sample nonce in RFC 6455
     }
+
+
+async def ticket(live: Live, token: str) -> str:
+    status, answer = await live.ask("POST", "/v2/session/ticket", f"Bearer {token}", {})
+    assert (status, answer["expires_in"]) == (200, 30)
+    return str(answer["ticket"])
+
+
+async def test_a_ticket_opens_one_socket(live: Live) -> None:
+    shown = await ticket(live, (await live.sign_in("ada"))["token"])
+
+    first = await ask(live, f"/ws?ticket={shown}")
+    second = await ask(live, f"/ws?ticket={shown}")
+
+    assert (first.status, second.status) == (101, 401)
+    assert "sec-websocket-protocol" not in first.headers
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/ws?format=xml&ticket=", {}, 400),
+        ("/ws?ticket=", NO_HANDSHAKE, 400),
+        ("/ws?ticket=", {"Authorization": "Bearer wrong"}, 401),
+        ("/ws?ticket=", {"Sec-WebSocket-Protocol": "bearer.wrong"}, 401),
+    ],
+)
+async def test_an_attempt_that_fails_uses_its_ticket_up(
+    live: Live, target: str, headers: dict[str, str], status: int
+) -> None:
+    shown = await ticket(live, (await live.sign_in("ada"))["token"])
+
+    failed = await ask(live, target + shown, headers)
+    after = await ask(live, f"/ws?ticket={shown}")
+
+    assert (failed.status, after.status) == (status, 401)
+
+
+async def test_a_ticket_shown_by_a_page_of_another_origin_is_used_up(tmp_path: Path) -> None:
+    async with running(tmp_path, allowed_origins=("https://game.test",)) as live:
+        shown = await ticket(live, (await live.sign_in("ada"))["token"])
+        foreign = await ask(live, f"/ws?ticket={shown}", {"Origin": "https://evil.test"})
+        own = await ask(live, f"/ws?ticket={shown}", {"Origin": "https://game.test"})
+
+    assert (foreign.status, own.status) == (403, 401)
+
+
+async def test_a_ticket_ends_with_its_login_and_with_no_other(live: Live) -> None:
+    ended, kept = (await live.sign_in("ada"))["token"], (await live.sign_in("ada"))["token"]
+    before = [await ticket(live, token) for token in (ended, kept)]
+    await live.ask("POST", "/v2/session/logout", f"Bearer {ended}", {"token": ended})
+
+    answers = [await ask(live, f"/ws?ticket={shown}") for shown in before]
+
+    assert [answer.status for answer in answers] == [401, 101]
+
+
+async def test_a_ticket_ends_with_its_session_token(tmp_path: Path) -> None:
+    clock = JumpingClock()
+    async with running(tmp_path, clock=clock) as live:
+        shown = await ticket(live, (await live.sign_in("ada"))["token"])
+        clock.jump(7200)
+        answer = await ask(live, f"/ws?ticket={shown}")
+
+    assert answer.status == 401
+
+
+async def test_a_token_among_the_subprotocols_opens_a_socket_that_is_told_the_game_alone(live: Live) -> None:
+    token = (await live.sign_in("ada"))["token"]
+
+    answer = await ask(live, "/ws", {"sec-websocket-protocol": f"bearer.{token}, game.v1"})
+
+    assert (answer.status, answer.headers["sec-websocket-protocol"]) == (101, "game.v1")
+
+
+@pytest.mark.parametrize(
+    "offered", ["bearer.{good}", "game.v1, bearer.{good}, bearer.{good}", "game.v1, bearer.{refresh}"]
+)
+async def test_a_refused_subprotocol_is_answered_without_any(live: Live, offered: str) -> None:
+    pair = await live.sign_in("ada")
+    offered = offered.replace("{good}", pair["token"]).replace("{refresh}", pair["refresh_token"])
+
+    answer = await ask(live, f"/ws?token={pair['token']}", {"Sec-WebSocket-Protocol": offered})
+
+    assert (answer.status, answer.body) == (401, "Missing or invalid token\n")
+    assert "sec-websocket-protocol" not in answer.headers
 
 
 @pytest.mark.parametrize("value", ["1", "t", "T", "true", "True", "TRUE"])
