@@ -76,6 +76,32 @@ def test_production_refuses_the_published_keys() -> None:
     assert "socket.server_key, runtime.http_key" in told[0]
 
 
+@pytest.mark.parametrize("mode", ["secure", "insecure"])
+@pytest.mark.parametrize("origins", [None, ("*",), ("https://game.test", "*"), ("https://game.test", "null")])
+def test_cookie_mode_refuses_origins_that_name_no_page(mode: str, origins: tuple[str, ...] | None) -> None:
+    listen = {} if origins is None else {"listen": {"allowed_origins": origins}}
+
+    (told,) = problems(flags={"session": {"cookie": mode}} | listen)
+
+    assert "session.cookie" in told
+    assert "listen.allowed_origins" in told
+
+
+@pytest.mark.parametrize("mode", ["secure", "insecure"])
+def test_cookie_mode_with_named_origins_is_taken(mode: str) -> None:
+    flags = {"session": {"cookie": mode}, "listen": {"allowed_origins": ("https://game.test",)}}
+
+    assert load(None, flags).session.cookie == mode
+
+
+def test_production_refuses_the_insecure_cookie_and_tells_all_that_it_refuses() -> None:
+    (told,) = problems(flags={"production": True, "session": {"cookie": "insecure"}})
+
+    assert 'session.cookie = "insecure"' in told
+    assert "socket.server_key" in told
+    assert "listen.allowed_origins" in told
+
+
 def test_production_with_keys_of_its_own_is_taken_and_prints_none() -> None:
     flags = {"production": True, "socket": {"server_key": "own-1"}, "runtime": {"http_key": "own-2"}}
 

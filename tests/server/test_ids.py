@@ -44,6 +44,11 @@ def test_a_key_has_32_bytes_of_its_own() -> None:
     assert IDS.key() != IDS.key()
 
 
+def test_a_ticket_is_32_bytes_and_never_the_same() -> None:
+    assert len(IDS.ticket()) == 32
+    assert IDS.ticket() != IDS.ticket()
+
+
 def test_jitter_spreads_over_zero_to_one() -> None:
     drawn = [IDS.jitter() for _ in range(1000)]
 

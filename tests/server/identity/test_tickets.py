@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from server.identity import base64url
 from server.identity.failures import TicketsFull
-from server.identity.tickets import PER_FAMILY, TICKET_TTL_S, Tickets
+from server.identity.tickets import PER_FAMILY, TICKET_TTL_S, TicketRefusal, Tickets
 from server.identity.tokens import SessionClaims
 from server.ids import RandomIds
 from tests.support.clock import ManualClock
@@ -69,7 +69,7 @@ def test_a_ticket_counts_for_less_than_thirty_seconds(age_s: float, counts: bool
     desk.clock.advance(age_s)
 
     assert (desk.tickets.redeem(ticket) == claims()) is counts
-    assert desk.tickets.refused["expired"] == (not counts)
+    assert desk.tickets.refused[TicketRefusal.EXPIRED] == (not counts)
 
 
 def test_the_wall_clock_neither_ends_nor_prolongs_a_ticket() -> None:

@@ -63,3 +63,23 @@ async def test_a_preflight_is_answered_for_any_path(site: Site, headers: dict[st
         assert (response.status, await response.read()) == (status, b"")
         if headers.get("Access-Control-Request-Method") == "PUT":
             assert response.headers["Access-Control-Allow-Methods"] == "PUT"
+
+
+@pytest.mark.parametrize("origin", ["https://game.example", "https://evil.example", "null"])
+@pytest.mark.parametrize("asked", ["x-gs", "authorization,content-type,x-gs", "X-GS"])
+async def test_no_page_of_another_site_may_ask_for_cookie_mode(
+    tmp_path: Path, origin: str, asked: str
+) -> None:
+    preflight = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": asked,
+    }
+    async with (
+        open_gate(tmp_path) as gate,
+        running_site(gate, allowed_origins=("https://game.example",)) as site,
+        site.client.options("/v2/account/session/refresh", headers=preflight) as response,
+    ):
+        assert response.status == 403
+        assert "Access-Control-Allow-Headers" not in response.headers
+        assert "Access-Control-Allow-Credentials" not in response.headers
