@@ -127,6 +127,21 @@ def test_a_revoked_family_passes_nowhere(cached: bool) -> None:
     assert checker.tokens.check_session(beside.token) is not None
 
 
+def test_claims_that_were_verified_are_asked_again_for_time_and_revocation() -> None:
+    mint = Mint()
+    pair, beside = mint.pair(), mint.pair("another")
+    claims, others = mint.tokens.check_session(pair.token), mint.tokens.check_session(beside.token)
+    assert claims is not None
+    assert others is not None
+
+    mint.revocations.add([Revoked(FAMILY, pair.session_exp)])
+    revoked = mint.tokens.still_good(claims), mint.tokens.still_good(others)
+    mint.clock.advance(7200)
+
+    assert revoked == (False, True)
+    assert not mint.tokens.still_good(others)
+
+
 def test_no_token_passes_as_one_of_another_use() -> None:
     mint = Mint()
     pair, match = mint.pair(), mint.tokens.mint_match_token("m.")

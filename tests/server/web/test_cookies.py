@@ -1,95 +1,35 @@
 """The refresh token in a cookie: how it is set, what a request must show for it, and who never gets it."""
 
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from typing import Any
 
 import pytest
-from multidict import CIMultiDict, CIMultiDictProxy
 from structlog.testing import capture_logs
 
-from server.config import SessionSettings
-from server.web.cookies import Mode
-from tests.support.issuer import BOB
-from tests.support.site import (
-    AUTHENTICATE,
-    LIFETIMES,
-    SERVER_KEY,
-    Site,
-    bearer,
-    open_gate,
-    post,
-    running_site,
+from tests.support.cookies import (
+    LOGOUT,
+    NAME,
+    ORIGIN,
+    OURS,
+    REFRESH,
+    Reply,
+    cookie_site,
+    holding,
+    login,
+    refresh,
+    send,
 )
+from tests.support.issuer import BOB
+from tests.support.site import AUTHENTICATE, LIFETIMES, SERVER_KEY, Site, bearer, post
 
-ORIGIN = "https://game.test"
-NAME = "__Host-gs_refresh"
-REFRESH = "/v2/account/session/refresh"
-LOGOUT = "/v2/session/logout"
-OURS = {"X-GS": "1", "Origin": ORIGIN, "Content-Type": "application/json"}
-"""What a request in cookie mode must show."""
 FORBIDDEN = {"code": 7, "message": "Forbidden"}
-
-
-@asynccontextmanager
-async def a_site(folder: Path, mode: Mode = "secure") -> AsyncIterator[Site]:
-    async with (
-        open_gate(folder) as gate,
-        running_site(gate, allowed_origins=(ORIGIN,), session=SessionSettings(cookie=mode)) as site,
-    ):
-        yield site
 
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with a_site(tmp_path) as running:
+    async with cookie_site(tmp_path) as running:
         yield running
-
-
-class Reply:
-    """An answer with the cookie it sets, if any."""
-
-    def __init__(self, status: int, body: dict[str, Any], headers: CIMultiDictProxy[str]) -> None:
-        self.status = status
-        self.body = body
-        self.headers = headers
-        self.lines = headers.getall("Set-Cookie", [])
-
-    @property
-    def refusal(self) -> tuple[int, dict[str, Any], list[str]]:
-        return self.status, self.body, self.lines
-
-    @property
-    def cookie(self) -> Morsel[str]:
-        (line,) = self.lines
-        ((_, morsel),) = SimpleCookie(line).items()
-        return morsel
-
-
-async def send(site: Site, path: str, body: Any, *headers: dict[str, str]) -> Reply:
-    merged: CIMultiDict[str] = CIMultiDict()
-    for part in headers:
-        merged.extend(part)
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    async with site.client.post(path, data=data, headers=merged) as response:
-        return Reply(response.status, await response.json(), response.headers)
-
-
-async def login(site: Site, **changed: Any) -> Reply:
-    reply = await send(site, AUTHENTICATE, {"id": site.id_token(**changed)}, SERVER_KEY, OURS)
-    assert reply.status == 200, reply.body
-    return reply
-
-
-async def refresh(site: Site, token: str, *headers: dict[str, str], body: Any = None) -> Reply:
-    return await send(site, REFRESH, body or {}, SERVER_KEY, OURS, holding(token), *headers)
-
-
-def holding(token: str, name: str = NAME) -> dict[str, str]:
-    return {"Cookie": f"{name}={token}"}
 
 
 def is_cleared(reply: Reply) -> bool:
@@ -129,7 +69,7 @@ async def test_a_login_without_the_header_gets_its_token_in_the_body_and_no_cook
 
 
 async def test_on_http_in_development_the_cookie_has_neither_prefix_nor_secure(tmp_path: Path) -> None:
-    async with a_site(tmp_path, "insecure") as site:
+    async with cookie_site(tmp_path, "insecure") as site:
         first = await login(site)
         held = holding(first.cookie.value, "gs_refresh")
         second = await send(site, REFRESH, {}, SERVER_KEY, OURS, held)
@@ -353,7 +293,7 @@ async def test_header_names_may_be_spelled_in_any_case(site: Site, spelling: Any
 @pytest.mark.parametrize("path", [AUTHENTICATE, REFRESH, LOGOUT])
 @pytest.mark.parametrize("mark", ["1", "0", ""])
 async def test_cookie_mode_that_is_off_is_refused(tmp_path: Path, path: str, mark: str) -> None:
-    async with a_site(tmp_path, "off") as site:
+    async with cookie_site(tmp_path, "off") as site:
         session = await site.login()
         authorization = bearer(session["token"]) if path == LOGOUT else SERVER_KEY
         reply = await send(site, path, {}, authorization, OURS | {"X-GS": mark})
