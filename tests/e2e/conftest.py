@@ -1,10 +1,11 @@
-"""The identity providers that the end-to-end tests share."""
+"""The identity providers and the browser that the end-to-end tests share."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.chromium import BrowserMissing, find_chromium
 from tests.support.cognito import Cognito, make_pools, running_moto
 from tests.support.node import PackagesMissing, install_packages
 from tests.support.oidc import FOLDER
@@ -32,3 +33,14 @@ def oidc_packages() -> None:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"npm cannot install oidc-provider here: {missing}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    try:
+        return find_chromium()
+    except BrowserMissing as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"there is no Chromium here: {missing}")
