@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
+from server.web.cookies import RefreshCookies
+from server.web.errors import Failure
 from tests.support.cookies import (
     LOGOUT,
     NAME,
@@ -251,15 +255,40 @@ async def test_what_another_site_could_send_is_refused_and_changes_nothing(
     assert site.gate.bridge.accepted == 1
 
 
-@pytest.mark.parametrize("name", ["Origin", "Content-Type", "Sec-Fetch-Site"])
-async def test_a_second_header_beside_the_good_one_is_refused(site: Site, name: str) -> None:
-    token = (await login(site)).cookie.value
-    foreign = {"Origin": "https://evil.test", "Content-Type": "text/plain", "Sec-Fetch-Site": "cross-site"}
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [
+        ("Origin", "https://evil.test"),
+        ("Origin", ORIGIN),
+        ("Content-Type", "text/plain"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ],
+)
+async def test_a_second_header_beside_the_good_one_is_refused(site: Site, name: str, foreign: str) -> None:
+    headers = CIMultiDict(OURS | {"Sec-Fetch-Site": "same-origin"})
+    assert site.browsers.cookies.asked(make_mocked_request("POST", REFRESH, headers))
+    headers.add(name, foreign)
 
-    reply = await refresh(site, token, {"Sec-Fetch-Site": "same-origin"}, {name: foreign[name]})
+    with pytest.raises(Failure, match="Forbidden"):
+        site.browsers.cookies.asked(make_mocked_request("POST", REFRESH, headers))
 
-    assert reply.status in (400, 403)
-    assert reply.lines == []
+
+@pytest.mark.parametrize("name", ["Origin", "Content-Type"])
+async def test_a_missing_header_is_refused(site: Site, name: str) -> None:
+    headers = CIMultiDict(OURS)
+    del headers[name]
+
+    with pytest.raises(Failure, match="Forbidden"):
+        site.browsers.cookies.asked(make_mocked_request("POST", REFRESH, headers))
+
+
+@pytest.mark.parametrize("origin", ["*", "null"])
+async def test_an_origin_that_names_no_page_is_refused_even_if_it_is_listed(site: Site, origin: str) -> None:
+    cookies = RefreshCookies("secure", (ORIGIN, "*", "null"), site.gate.tokens, site.gate.clock)
+    headers = CIMultiDict(OURS | {"Origin": origin})
+
+    with pytest.raises(Failure, match="Forbidden"):
+        cookies.asked(make_mocked_request("POST", REFRESH, headers))
 
 
 @pytest.mark.parametrize(
