@@ -15,6 +15,8 @@ from tests.support.visitor import Visitor
 
 SERVER_KEY = "key-of-the-story-58213"
 HTTP_KEY = "http-key-of-the-story-94177"
+ORIGIN = "https://game.test"
+COOKIE = "__Host-gs_refresh"
 MARK = "mark-31415"
 """In every query string, payload and piece of garbage that the story sends."""
 
@@ -60,6 +62,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         "LOCKGATE_LOG__LEVEL": "debug",
         "LOCKGATE_SOCKET__SERVER_KEY": SERVER_KEY,
         "LOCKGATE_RUNTIME__HTTP_KEY": HTTP_KEY,
+        "LOCKGATE_SESSION__COOKIE": "secure",
+        "LOCKGATE_LISTEN__ALLOWED_ORIGINS": json.dumps([ORIGIN]),
     }
     with running_server(folder, environment=settings) as server:  # asserts exit status 0 at its end
         asyncio.run(play(server, story))
@@ -74,6 +78,7 @@ async def play(server: RunningServer, story: Story) -> None:
         ada = story.keep(await visitor.sign_in("ada"))
         bob = await refreshed(visitor, story)
         await strangers(visitor, ada)
+        await browser(visitor, story)
         older, newer, bobs = await match(visitor, story, ada, bob)
         story.endings["replaced"] = await older.ending()
         await malformed(visitor, story)
@@ -126,6 +131,79 @@ async def strangers(visitor: Visitor, token: str) -> None:
         socket = await visitor.dial()
         assert (await socket.upgrade(target)).status in (400, 401)
         await socket.hang_up()
+
+
+async def browser(visitor: Visitor, story: Story) -> None:
+    """Dana's page: cookie, ticket and sub-protocol, good and spoiled."""
+    page = Page(visitor, story)
+    login, refresh = "/v2/account/authenticate/custom", "/v2/account/session/refresh"
+    assert await page.post(login, {"id": await visitor.identity_token("dana")}) == 200
+    for spoiled in ({"Origin": MARK}, {"Sec-Fetch-Site": MARK}, {"Content-Type": MARK}):
+        assert await page.post(refresh, {}, spoiled) == 403
+    for spoiled in ({"X-GS": MARK}, {"Cookie": f"{COOKIE}={page.cookie}; {COOKIE}={MARK}"}):
+        assert await page.post(refresh, {}, spoiled) == 400
+    assert await page.post(refresh, {"token": page.cookie}) == 400
+    assert await page.post(refresh, {}) == 200
+    await page.sockets()
+    assert await page.post(refresh, {}, {"Cookie": f"{COOKIE}=x.{MARK}.z"}) == 401
+    cookie = page.cookie
+    assert await page.post("/v2/session/logout", {}, {"Authorization": f"Bearer {page.session}"}) == 200
+    assert await page.post(refresh, {}, {"Cookie": f"{COOKIE}={cookie}"}) == 401
+
+
+@dataclass
+class Page:
+    """What a browser sends for a page in cookie mode."""
+
+    visitor: Visitor
+    story: Story
+    session: str = ""
+    cookie: str = ""
+
+    async def post(self, path: str, body: dict[str, Any], changed: dict[str, str] | None = None) -> int:
+        headers = {
+            "Authorization": self.visitor.server_key,
+            "X-GS": "1",
+            "Origin": ORIGIN,
+            "Content-Type": "application/json",
+            "Cookie": f"{COOKIE}={self.cookie}",
+        } | (changed or {})
+        url, data = f"http://{self.visitor.public}{path}?{MARK}=1", json.dumps(body)
+        async with self.visitor.http.post(url, data=data, headers=headers) as answer:
+            if token := (await answer.json()).get("token"):
+                self.session = self.story.keep_token(token)
+            if (cookie := answer.cookies.get(COOKIE)) and cookie.value:
+                self.cookie = self.story.keep_token(cookie.value)
+            return answer.status
+
+    async def ticket(self) -> str:
+        path = f"/v2/session/ticket?{MARK}=1"
+        _, answer = await self.visitor.ask("POST", path, f"Bearer {self.session}", {"pad": MARK})
+        self.story.secrets.add(answer["ticket"])
+        return str(answer["ticket"])
+
+    async def sockets(self) -> None:
+        ticket, bearer = await self.ticket(), f"bearer.{self.session}"
+        assert await self.socket(f"/ws?ticket={ticket}", "chat") == 101
+        assert await self.socket(f"/ws?ticket={ticket}", f"game.v1, {MARK}") == 401
+        assert await self.socket(f"/ws?ticket={MARK}", "game.v1") == 401
+        assert await self.socket("/ws", f"game.v1, {bearer}") == 101
+        assert await self.socket("/ws", f"{bearer}, {MARK}") == 401
+        assert await self.socket("/ws", f"game.v1, bearer.x.{MARK}.z") == 401
+        assert await self.socket(f"/ws?format={MARK}", f"game.v1, {bearer}") == 400
+        foreign = f"/ws?ticket={await self.ticket()}"
+        assert await self.socket(foreign, f"game.v1, {bearer}", f"https://{MARK}.test") == 403
+
+    async def socket(self, target: str, offered: str, origin: str = ORIGIN) -> int:
+        socket = await self.visitor.dial()
+        answer = await socket.upgrade(
+            target,
+            {"Sec-WebSocket-Protocol": offered, "Origin": origin, "Cookie": f"{COOKIE}={self.cookie}"},
+        )
+        if answer.status == 101:
+            await socket.heard_until_pong("1")
+        await socket.hang_up()
+        return answer.status
 
 
 async def match(visitor: Visitor, story: Story, ada: str, bob: str) -> tuple[RawSocket, RawSocket, RawSocket]:
@@ -214,8 +292,8 @@ def test_logins_are_told_with_their_ids_and_refusals_with_a_reason(told: Told) -
     assert len({event["trace_id"] for event in issued}) == len(issued)
     assert len(refused) == 3
     assert all(event["reason"] and event["trace_id"] for event in refused)
-    assert len(told.events("session_refreshed")) == 1
-    assert len(told.events("logged_out")) == 1
+    assert len(told.events("session_refreshed")) == 2
+    assert len(told.events("logged_out")) == 2
 
 
 def test_sockets_are_told_from_opening_to_close(told: Told) -> None:
@@ -264,4 +342,6 @@ def test_requests_are_told_by_route_alone(told: Told) -> None:
     requests = told.events("http_request")
 
     assert {event["path"] for event in requests} >= {"/ws", "/v2/account", None}
-    assert all(event["path"] is None for event in requests if event["status"] == 403)
+    refused = {event["path"] for event in requests if event["status"] == 403}
+    # What is not in the table, a foreign page's socket, and its request in cookie mode.
+    assert refused == {None, "/ws", "/v2/account/session/refresh"}

@@ -134,7 +134,7 @@ def test_claims_that_were_verified_are_asked_again_for_time_and_revocation() -> 
     assert claims is not None
     assert others is not None
 
-    mint.revocations.add([Revoked(FAMILY, pair.session_exp)])
+    mint.revocations.add([Revoked(FAMILY, pair.terms.session_exp, Ended.LOGOUT)])
     revoked = mint.tokens.still_good(claims), mint.tokens.still_good(others)
     mint.clock.advance(7200)
 

@@ -178,7 +178,7 @@ async def test_a_logout_ends_the_login_of_the_cookie_and_clears_it(site: Site) -
     assert is_cleared(reply)
     assert (await refresh(site, first.cookie.value)).status == 401
     assert (await refresh(site, other.cookie.value)).status == 200
-    assert len(site.ended) == 1
+    assert len(site.gate.ended) == 1
 
 
 async def test_a_logout_whose_cookie_is_gone_ends_the_callers_login_and_no_other(site: Site) -> None:
