@@ -262,10 +262,10 @@ def _answered(deps: SiteDeps, cors: Cors) -> Middleware:
         if request.method == "OPTIONS":
             return cors.preflight(request)
         if request.path == "/ws" and not cors.allows(request):
-            deps.browsers.callers.spend_tickets(
-                request
-            )  # a foreign page knows them, so they are no secret any more
-            return forbidden()  # a socket is not subject to the same-origin policy, so we refuse for it
+            # A socket is not subject to the same-origin policy, so we refuse for it; and a ticket that a
+            # foreign page knows is no secret any more.
+            deps.browsers.callers.spend_tickets(request)
+            return forbidden()
         try:
             return await handler(request)
         except Exception as error:  # every failure ends here, as an answer
