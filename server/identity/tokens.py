@@ -104,11 +104,9 @@ class Tokens:
         self._cache = {
             token: claims for token, claims in self._cache.items() if token.partition(".")[0] in known
         }
-        self._session, self._refresh, self._match = (
-            session,
-            SigningRing(keys.refresh),
-            SigningRing(keys.match),
-        )
+        self._session = session
+        self._refresh = SigningRing(keys.refresh)
+        self._match = SigningRing(keys.match)
 
     def absolute_exp(self, login_time: int) -> int:
         """When a login made now ends, however often it is refreshed."""

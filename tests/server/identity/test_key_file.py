@@ -253,6 +253,17 @@ def test_keys_in_the_settings_need_no_file() -> None:
     assert key_file.load(given, None, IDS, NOW) == keys
 
 
+def test_production_refuses_weak_keys_in_the_settings() -> None:
+    document = json.loads(SigningKeys.generate(IDS, NOW).document())
+    document["refresh"][0]["key"] = "A" * 43
+    given = {"session": {"keys": json.dumps(document)}}
+    own = {"socket": {"server_key": "own-1"}, "runtime": {"http_key": "own-2"}}
+
+    assert key_file.load(Settings.model_validate(given), None, IDS, NOW).refresh
+    with pytest.raises(KeyFileError, match=r"^session\.keys: .* production"):
+        key_file.load(Settings.model_validate(given | own | {"production": True}), None, IDS, NOW)
+
+
 def test_bad_keys_in_the_settings_are_told_by_the_name_of_the_setting() -> None:
     with pytest.raises(KeyFileError, match=r"^session\.keys: not a JSON object$"):
         key_file.load(settings(keys="secret\udcff"), None, IDS, NOW)
