@@ -36,6 +36,7 @@ FLAGS = (
     "--no-default-browser-check",
     "--no-first-run",
     "--no-proxy-server",
+    "--no-sandbox",  # root and containers have none; it loads pages of the test only
     "--password-store=basic",
     "--remote-debugging-port=0",
 )
@@ -173,7 +174,6 @@ async def running_chromium(
     rules = ",".join([*(f"MAP {host} 127.0.0.1" for host in hosts), "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"])
     flags = [
         *FLAGS,
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),  # it refuses to start as root with one
         f"--user-data-dir={folder / 'profile'}",
         f"--host-resolver-rules={rules}",
         f"--ignore-certificate-errors-spki-list={spki}",
