@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from server.config import SessionSettings
 from server.identity.tickets import TicketRefusal
 from tests.support.issuer import BOB
@@ -41,3 +43,35 @@ async def test_the_store_of_tickets_is_as_large_as_configured(tmp_path: Path) ->
 
     assert (response.status, response.headers["Retry-After"]) == (503, "30")
     assert answer == {"code": 14, "message": "Too many tickets, try again later."}
+
+
+@pytest.mark.parametrize("shown", ["{refresh}", "garbage", ""])
+async def test_only_a_session_token_buys_a_ticket(site: Site, shown: str) -> None:
+    session = await site.login()
+
+    status, answer = await post(
+        site, TICKET, {}, bearer(shown.replace("{refresh}", session["refresh_token"]))
+    )
+
+    assert (status, answer) == (401, {"code": 16, "message": "Auth token invalid"})
+    assert len(site.browsers.tickets) == 0
+
+
+async def test_a_ticket_is_not_given_to_a_request_that_cannot_be_read(site: Site) -> None:
+    token = (await site.login())["token"]
+
+    status, answer = await post(site, TICKET, b"[]", bearer(token))
+
+    assert (status, answer["code"]) == (400, 3)
+    assert len(site.browsers.tickets) == 0
+
+
+async def test_a_ticket_is_no_credential_of_the_api(site: Site) -> None:
+    _, answer = await post(site, TICKET, {}, bearer((await site.login())["token"]))
+    ticket = answer["ticket"]
+
+    by_header = await post(site, TICKET, {}, bearer(ticket))
+    by_query = await post(site, f"{TICKET}?ticket={ticket}", {}, {})
+
+    assert (by_header[0], by_query[0]) == (401, 401)
+    assert site.browsers.tickets.redeem(ticket) is not None
