@@ -28,6 +28,9 @@ class CloseReason(Enum):
     RESTARTING = (4001, "server restarting", True)
     # The login that opened this socket was ended: stolen, crowded out, or by an operator.
     REVOKED = (4500, "session revoked", False)
+    # The session token, or the login, that let the socket in is over (`session.socket_expiry`). Issued by the
+    # sweep for expired sockets.
+    SESSION_EXPIRED = (4501, "session expired", False)
     # The login that opened this socket was ended by its player. Issued on logout.
     LOGGED_OUT = (4502, "logged out", False)
 

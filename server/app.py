@@ -28,6 +28,7 @@ from server.ids import RandomIds
 from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
+from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
 from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
@@ -99,6 +100,13 @@ class Server:
         """Where players connect, `host:port`; known once started, as is `ops`."""
         self.ops = ""
         self._idle = asyncio.Event()
+        self._expiry = Expiry(
+            SocketExpiry(settings.session.socket_expiry),
+            self._gate.store.families,
+            self._clock,
+            self._ids.uuid4,
+            self._tasks,
+        )
         self._registry: Registry
         self._upgrade: Upgrade
         if dev:
@@ -130,7 +138,7 @@ class Server:
         deps = self._site_deps(addresses, browsers, world.statuses.is_online)
         await self._open_listeners(
             deps,
-            readings.sockets(self._registry, self._upgrade, self._keepalive)
+            readings.sockets(self._registry, self._upgrade, self._keepalive, self._expiry)
             | readings.play(world, performer, router)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
@@ -186,25 +194,28 @@ class Server:
     # ---- the parts
 
     def _world(self) -> World:
-        limits = self._settings.socket
+        gate, limits = self._gate, self._settings.socket
         presences = Presences()
+        statuses = Statuses(presences, limits.follows_per_session)
+        matches = Matches(presences, limits.matches_per_session)
+        self._registry = Registry(
+            statuses,
+            matches,
+            self._clock,
+            self._ids.uuid4,
+            self._expiry,
+            single_socket=self._settings.session.single_socket,
+        )
         return World(
             presences=presences,
-            statuses=Statuses(presences, limits.follows_per_session),
-            matches=Matches(presences, limits.matches_per_session),
-            users=self._gate.store,
-            match_tokens=self._gate.tokens,
+            statuses=statuses,
+            matches=matches,
+            users=gate.store,
+            match_tokens=gate.tokens,
             new_id=self._ids.uuid4,
         )
 
     def _play(self, world: World) -> tuple[Performer, Router]:
-        self._registry = Registry(
-            world.statuses,
-            world.matches,
-            self._clock,
-            self._ids.uuid4,
-            single_socket=self._settings.session.single_socket,
-        )
         router = Router(world, handlers.ROUTES, handlers.NOT_OFFERED)
         performer = Performer(self._registry.by_id, world.presences, router, self._tasks)
         self._registry.serve(performer)
@@ -265,6 +276,7 @@ class Server:
         # Scheduled before the sweep, so that nothing in it can end the sweeping.
         self._sweep = asyncio.get_running_loop().call_later(self._keepalive.interval_s, self._tick)
         self._keepalive.sweep(self._clock.monotonic())
+        self._expiry.sweep()
 
 
 def _keepalive(settings: Settings) -> Keepalive:

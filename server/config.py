@@ -185,6 +185,10 @@ class SessionSettings(Section):
     """One login at a time: a new one ends the others, tokens and sockets."""
     logout_closes_sockets: bool = True
     """False: a logged-out socket goes on until its token expires, as in the reference."""
+    socket_expiry: Literal["ignore", "grace", "strict"] = "grace"
+    """When a socket ends by itself. ignore: never; one opened with a stolen token lasts until a logout.
+    grace: with its login. strict: with its session token, unless a newer one is shown in time by the remote
+    call `session_refresh`, which no SDK does by itself."""
     single_socket: bool = True
     """One socket per player: a newer one takes over from the older."""
     cookie: Literal["off", "secure", "insecure"] = "off"

@@ -14,6 +14,7 @@ from server.identity.revocation_feed import RevocationFeed
 from server.observe.metrics import Reading
 from server.perform import Performer
 from server.router import Router
+from server.sessions.expiry import Expiry
 from server.sessions.registry import Registry
 from server.transport.keepalive import Keepalive
 from server.web.browsers import Browsers
@@ -24,7 +25,7 @@ Readings = dict[str, Callable[[], Reading]]
 """By the name of the metric."""
 
 
-def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive) -> Readings:
+def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive, expiry: Expiry) -> Readings:
     """Connections: how many, and how they end."""
     return {
         "lockgate_sockets_open": lambda: len(registry),
@@ -34,6 +35,9 @@ def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive) -> Readi
         "lockgate_sockets_closed_total": lambda: {
             str(code): count for code, count in registry.closed.items()
         },
+        "lockgate_sockets_expiry_warned_total": lambda: expiry.warned,
+        "lockgate_sockets_expired_total": lambda: expiry.closed,
+        "lockgate_expiry_checks_failed_total": lambda: expiry.failed_checks,
         "lockgate_upgrades_refused_total": lambda: upgrade.refused,
         "lockgate_keepalive_shifted_seconds_total": lambda: keepalive.shifted_s,
     }

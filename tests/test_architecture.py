@@ -70,6 +70,7 @@ TABLE = {
         "server.effects",
         "server.observe",
         "server.clock",
+        "server.tasks",  # expired sockets: the database is asked beside the sweep, never within it
         banned=CHANCE | SOCKETS,
     ),
     "server.transport": shell("protocol", "server.observe", libraries=("websockets",)),

@@ -29,6 +29,11 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_sockets_opened_total": Metric("counter", "Sockets opened."),
     "lockgate_sockets_replaced_total": Metric("counter", "Sockets ended by a newer one of the same player."),
     "lockgate_sockets_closed_total": Metric("counter", "Sockets ended.", "code"),
+    "lockgate_sockets_expiry_warned_total": Metric("counter", "Players told that their socket expires."),
+    "lockgate_sockets_expired_total": Metric("counter", "Sockets ended because their session had expired."),
+    "lockgate_expiry_checks_failed_total": Metric(
+        "counter", "Questions to the database, until when logins live, that were not answered."
+    ),
     "lockgate_upgrades_refused_total": Metric("counter", "Requests for a socket that were refused."),
     "lockgate_messages_in_total": Metric("counter", "Messages handled.", "message"),
     "lockgate_heartbeats_total": Metric("counter", "Pings answered without decoding."),

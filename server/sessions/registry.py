@@ -6,26 +6,22 @@ after the other, however they arrive.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from protocol.close import CloseReason
-from protocol.envelope import encode
-from protocol.frames import FIN_TEXT, build
-from protocol.messages import Notification, Notifications, UserPresence
+from protocol.messages import UserPresence
 from server.clock import Clock
 from server.core.match import Matches
 from server.core.seat import Seats
 from server.core.status import Statuses
 from server.effects import Effects
+from server.sessions.expiry import Expiry
+from server.sessions.notices import SINGLE_SOCKET, notice_frame
 from server.sessions.session import Session
 
 log = structlog.get_logger("lockgate.sessions")
-
-SINGLE_SOCKET = -7
-"""Notification code that tells a player's older socket why it ends."""
 
 
 class Performs(Protocol):
@@ -44,6 +40,7 @@ class Registry:
         matches: Matches,
         clock: Clock,
         new_id: Callable[[], str],
+        expiry: Expiry,
         *,
         single_socket: bool,
     ) -> None:
@@ -51,6 +48,7 @@ class Registry:
         self._matches = matches
         self._clock = clock
         self._new_id = new_id
+        self._expiry = expiry
         self._seats = Seats() if single_socket else None
         self._performer: Performs
         self._sessions: dict[str, Session] = {}
@@ -84,6 +82,7 @@ class Registry:
                 self._take_over(self._sessions[replaced.session_id], me)
         self._sessions[me.session_id] = session
         self._families[session.family_id] = (*self._families.get(session.family_id, ()), session)
+        self._expiry.watch(session)
         self.opened += 1
         log.info(
             "socket_opened",
@@ -135,6 +134,7 @@ class Registry:
         if self._sessions.pop(me.session_id, None) is None:
             return  # ended before it was let in
         self._leaving.add(session)
+        self._expiry.forget(session)
         rest = tuple(each for each in self._families[session.family_id] if each is not session)
         if rest:
             self._families[session.family_id] = rest
@@ -176,6 +176,4 @@ class Registry:
         older.end(CloseReason.DISCONNECTED)
 
     def _notify(self, session: Session, subject: str, code: int) -> None:
-        now = datetime.fromtimestamp(int(self._clock.wall()), UTC)
-        notice = Notification(id=self._new_id(), subject=subject, content="{}", code=code, create_time=now)
-        session.send(build(FIN_TEXT, encode(Notifications(notifications=(notice,)))))
+        session.send(notice_frame(self._new_id(), subject, code, self._clock.wall(), {}))

@@ -74,18 +74,28 @@ class Session:
         "presence",
         "socket",
         "state",
+        "token_exp",
     )
 
     socket: Socket
 
     def __init__(
-        self, presence: UserPresence, family_id: str, owner: Owner, outbox: Outbox, opened_at: float
+        self,
+        presence: UserPresence,
+        family_id: str,
+        owner: Owner,
+        outbox: Outbox,
+        *,
+        opened_at: float,
+        token_exp: int,
     ) -> None:
         self.presence = presence
         self.family_id = family_id
         self._owner = owner
         self.outbox = outbox
         self.opened_at = opened_at
+        self.token_exp = token_exp
+        """Unix second at which the newest session token that was shown on this socket ends."""
         self.state = SessionState.OPEN
         self.generation = 0
         self.close_code = 0

@@ -75,7 +75,8 @@ class Upgrade:
             claims.family_id,
             self._registry,
             Outbox(self._settings.outgoing_limit_bytes),
-            self._clock.monotonic(),
+            opened_at=self._clock.monotonic(),
+            token_exp=claims.expires_at,
         )
         socket = WebSocket(
             session,

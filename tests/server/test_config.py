@@ -265,3 +265,11 @@ def test_an_empty_variable_is_no_keys(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("LOCKGATE_SESSION__KEYS", "")
 
     assert load(written(tmp_path, '[session]\nkey_file = "k"\n')).session.key_file == "k"
+
+
+@pytest.mark.parametrize("policy", ["ignore", "grace", "strict"])
+def test_a_socket_expiry_is_one_of_three(policy: str) -> None:
+    assert load(flags={"session": {"socket_expiry": policy}}).session.socket_expiry == policy
+    assert problems(flags={"session": {"socket_expiry": policy.upper()}})[0].startswith(
+        "session.socket_expiry:"
+    )

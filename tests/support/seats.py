@@ -1,7 +1,7 @@
 """Sessions in a registry, on wires that are fed by hand: everything of the server but TCP and HTTP."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from protocol.frames import FIN_TEXT
@@ -9,6 +9,7 @@ from protocol.messages import UserPresence
 from server import handlers
 from server.perform import Performer
 from server.router import Router
+from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.outbox import Outbox
 from server.sessions.registry import Registry
 from server.sessions.session import Session
@@ -22,15 +23,39 @@ from tests.support.players import NEW_ID
 from tests.support.transport import RecordingTransport, masked
 from tests.support.world import empty_world
 
+TOKEN_TTL_S = 7200
+
+
+class FamilyEnds:
+    """Logins that can be refreshed until then; keeps what it was asked, and fails while it has `failure`."""
+
+    def __init__(self) -> None:
+        self.until: dict[str, int] = {}
+        self.asked: list[list[str]] = []
+        self.failure: Exception | None = None
+
+    async def ends(self, family_ids: Sequence[str]) -> Mapping[str, int]:
+        self.asked.append(list(family_ids))
+        if self.failure is not None:
+            raise self.failure
+        return {family_id: self.until[family_id] for family_id in family_ids if family_id in self.until}
+
 
 class Seated:
     """A player with a socket."""
 
-    def __init__(self, table: "Table", me: UserPresence, family_id: str, appear: bool) -> None:
+    def __init__(
+        self, table: "Table", me: UserPresence, family_id: str, *, appear: bool, token_exp: int
+    ) -> None:
         self._table = table
         self.transport = RecordingTransport()
         self.session = Session(
-            me, family_id, table.registry, Outbox(table.limit_bytes), table.clock.monotonic()
+            me,
+            family_id,
+            table.registry,
+            Outbox(table.limit_bytes),
+            opened_at=table.clock.monotonic(),
+            token_exp=token_exp,
         )
         self.socket = WebSocket(
             self.session,
@@ -71,27 +96,41 @@ class Table:
         *,
         single_socket: bool = True,
         limit_bytes: int = 1 << 20,
+        socket_expiry: SocketExpiry = SocketExpiry.IGNORE,
+        clock: ManualClock | None = None,
     ) -> None:
         self.world = world or empty_world()
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.limit_bytes = limit_bytes
         self.soon: list[Callable[[], None]] = []
         self.cork = Cork(self.soon.append)
         self.keepalive = Keepalive(interval_s=1, ping_interval_s=15, pong_timeout_s=25, close_timeout_s=2)
+        self.tasks = TaskOwner("test")
+        self.families = FamilyEnds()
+        self.expiry = Expiry(socket_expiry, self.families, self.clock, lambda: NEW_ID, self.tasks)
         self.registry = Registry(
             self.world.statuses,
             self.world.matches,
             self.clock,
             lambda: NEW_ID,
+            self.expiry,
             single_socket=single_socket,
         )
         self.router = Router(self.world, handlers.ROUTES, handlers.NOT_OFFERED)
-        self.tasks = TaskOwner("test")
         self.performer = Performer(self.registry.by_id, self.world.presences, self.router, self.tasks)
         self.registry.serve(self.performer)
 
-    def seat(self, me: UserPresence, *, family_id: str = "", appear: bool = False) -> Seated:
-        return Seated(self, me, family_id or f"family of {me.session_id}", appear)
+    def seat(
+        self,
+        me: UserPresence,
+        *,
+        family_id: str = "",
+        appear: bool = False,
+        token_ttl_s: int = TOKEN_TTL_S,
+    ) -> Seated:
+        token_exp = int(self.clock.wall()) + token_ttl_s
+        family_id = family_id or f"family of {me.session_id}"
+        return Seated(self, me, family_id, appear=appear, token_exp=token_exp)
 
     def turn(self) -> None:
         """Let the loop's turn end: what was gathered is written."""

@@ -59,7 +59,7 @@ class Socket:
 def connected(limit_bytes: int = 100, takes: int = 1 << 30) -> tuple[Session, Socket, Owner]:
     owner = Owner()
     outbox = Outbox(limit_bytes)
-    session = Session(ALICE, "family", owner, outbox, opened_at=0.0)
+    session = Session(ALICE, "family", owner, outbox, opened_at=0.0, token_exp=7200)
     socket = Socket(outbox, takes)
     session.attach(socket)
     return session, socket, owner

@@ -1,0 +1,27 @@
+"""What the server tells a player about its own connection: notifications, already as frames."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from protocol.envelope import encode
+from protocol.frames import FIN_TEXT, build
+from protocol.messages import Notification, Notifications
+
+SINGLE_SOCKET = -7
+"""A newer socket of the player takes over; the reference's code."""
+SESSION_EXPIRING = -1001
+"""The socket will be closed unless its login is refreshed. Ours: the reference counts its own codes down from
+-1 and games use those above 0, so ours begin far below both."""
+
+
+def notice_frame(notice_id: str, subject: str, code: int, now: float, content: Mapping[str, object]) -> bytes:
+    """The frame of one notification, written at `now` (Unix seconds)."""
+    news = Notification(
+        id=notice_id,
+        subject=subject,
+        content=json.dumps(dict(content), separators=(",", ":")),
+        code=code,
+        create_time=datetime.fromtimestamp(int(now), UTC),
+    )
+    return build(FIN_TEXT, encode(Notifications(notifications=(news,))))
