@@ -25,6 +25,7 @@ from server.gate import Gate
 from server.identity.before_authenticate import Hook
 from server.identity.signingkeys import KeyFileError
 from server.ids import RandomIds
+from server.live_logins import SocketLogins
 from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
@@ -212,6 +213,7 @@ class Server:
             matches=matches,
             users=gate.store,
             match_tokens=gate.tokens,
+            live_logins=SocketLogins(self._registry.by_id, self._expiry, gate.tokens, gate.logins),
             new_id=self._ids.uuid4,
         )
 

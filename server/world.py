@@ -1,6 +1,6 @@
 """What handlers work on: the cores and the ports to the outside, in one frozen bundle."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,32 @@ class MatchTokens(Protocol):
         ...
 
 
+class TokenPair(Protocol):
+    """Fresh tokens of a login."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def refresh_token(self) -> str: ...
+
+
+class LiveLogins(Protocol):
+    """Port: the login that an open socket belongs to. Its tokens alone are taken."""
+
+    async def refresh(
+        self, session_id: str, refresh_token: str, session_vars: Mapping[str, str]
+    ) -> TokenPair:
+        """Rotate the login's tokens, as over HTTP. Raises RequestError."""
+        ...
+
+    def show(self, session_id: str, session_token: str) -> int:
+        """Take note of a newer session token. Returns the Unix second at which the newest one ends.
+
+        Raises RequestError.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything a handler may use."""
@@ -43,4 +69,5 @@ class World:
     matches: Matches
     users: Users
     match_tokens: MatchTokens
+    live_logins: LiveLogins
     new_id: Callable[[], str]

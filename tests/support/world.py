@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from protocol.errors import ErrorCode, RequestError
 from server.core.match import Matches
 from server.core.presence import Presences
 from server.core.status import Statuses
@@ -44,7 +45,41 @@ class Invitations:
         return self._good.get(token)
 
 
-def empty_world(users: KnownUsers | None = None, invitations: Invitations | None = None) -> World:
+@dataclass(frozen=True)
+class FreshPair:
+    """Tokens, as a refresh gives them."""
+
+    token: str
+    refresh_token: str
+
+
+class RefreshableLogins:
+    """Every refresh token is good but `bad`; keeps what was shown to it."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[object, ...]] = []
+
+    async def refresh(
+        self, session_id: str, refresh_token: str, session_vars: Mapping[str, str]
+    ) -> FreshPair:
+        self._take(session_id, refresh_token, dict(session_vars))
+        return FreshPair("new session", "new refresh")
+
+    def show(self, session_id: str, session_token: str) -> int:
+        self._take(session_id, session_token)
+        return 1_800_007_200
+
+    def _take(self, session_id: str, token: str, *more: object) -> None:
+        if token == "bad":
+            raise RequestError(ErrorCode.RUNTIME_FUNCTION_EXCEPTION, "refused")
+        self.shown.append((session_id, token, *more))
+
+
+def empty_world(
+    users: KnownUsers | None = None,
+    invitations: Invitations | None = None,
+    live_logins: RefreshableLogins | None = None,
+) -> World:
     presences = Presences()
     return World(
         presences=presences,
@@ -52,5 +87,6 @@ def empty_world(users: KnownUsers | None = None, invitations: Invitations | None
         matches=Matches(presences, matches_per_session=10),
         users=users or KnownUsers(),
         match_tokens=invitations or Invitations(),
+        live_logins=live_logins or RefreshableLogins(),
         new_id=lambda: NEW_ID,
     )
