@@ -53,6 +53,27 @@ IDENTITIES = [
     "a plain custom id is refused",
 ]
 
+SOCKET_REFRESH = [
+    "sign in and connect",
+    "be warned",
+    "another player's token is refused",
+    "refresh on the socket",
+    "the socket outlives its first token",
+    "show a session token that was had over HTTP",
+    "without a refresh it is warned again, and closed",
+]
+STRICT = {"LOCKGATE_SESSION__SOCKET_EXPIRY": "strict", "LOCKGATE_SESSION__TOKEN_TTL_S": "6"}
+
+AUTO_REFRESH = [
+    "sign in and connect",
+    "call across several expiries",
+    "call many times at once",
+    "the session has other tokens now",
+    "the first token is over",
+    "the socket lives with its login",
+]
+SHORT_LIVED = {"LOCKGATE_SESSION__TOKEN_TTL_S": "2", "LOCKGATE_SESSION__REFRESH_BURST": "100"}
+
 
 @pytest.fixture(scope="session")
 def sdk() -> Path:
@@ -85,13 +106,20 @@ def tell(story: Path, told: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("script", "steps"),
-    [("two_players.mjs", TWO_PLAYERS), ("takeover.mjs", TAKEOVER), ("identities.mjs", IDENTITIES)],
+    ("script", "steps", "environment"),
+    [
+        ("two_players.mjs", TWO_PLAYERS, {}),
+        ("takeover.mjs", TAKEOVER, {}),
+        ("identities.mjs", IDENTITIES, {}),
+        ("socket_refresh.mjs", SOCKET_REFRESH, STRICT),
+        ("auto_refresh.mjs", AUTO_REFRESH, SHORT_LIVED),
+    ],
 )
 def test_the_javascript_sdk_plays_the_whole_story(
-    sdk: Path, tmp_path: Path, script: str, steps: list[str]
+    sdk: Path, tmp_path: Path, script: str, steps: list[str], environment: dict[str, str]
 ) -> None:
-    with running_server(tmp_path, environment={"LOCKGATE_SOCKET__SERVER_KEY": SERVER_KEY}) as server:
+    environment = {"LOCKGATE_SOCKET__SERVER_KEY": SERVER_KEY, **environment}
+    with running_server(tmp_path, environment=environment) as server:
         told = given(server)
         held, secrets = tell(sdk / script, told)
 
