@@ -17,6 +17,7 @@ from server.storage.families import Families
 from tests.support.clock import JumpingClock
 from tests.support.inprocess import Live, running, until
 from tests.support.rawsocket import CLOSE, PING, RawSocket
+from tests.support.site import AUTHENTICATE
 
 TTL = 7200
 IDLE = 14 * 86_400
@@ -285,6 +286,18 @@ async def test_a_token_used_again_too_late_ends_the_login_and_its_socket(tmp_pat
 
         assert await socket.ending() == (4500, "session revoked")
         assert (await at.live.ask("GET", "/v2/account", f"Bearer {pair['token']}"))[0] == 401
+
+
+async def test_the_longest_refresh_token_fits_into_a_message(tmp_path: Path) -> None:
+    async with timed(tmp_path, "strict") as at:
+        body = {"id": await at.live.identity_token("ada"), "vars": {"v": "x" * (2048 - len('{"v":""}'))}}
+        _, login = await at.live.ask("POST", AUTHENTICATE, at.live.server_key, body)
+        socket = await at.live.open(login["token"])
+
+        pair = await refreshed(socket, {"token": login["refresh_token"]})
+
+        assert len(pair["refresh_token"]) >= len(login["refresh_token"]) > 2048
+        await socket.hang_up()
 
 
 async def test_too_many_refreshes_on_the_socket_are_refused_and_cost_nothing(tmp_path: Path) -> None:
