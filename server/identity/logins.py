@@ -7,6 +7,7 @@ ended login holds open is closed by whoever listens to `Revocations`. Knows noth
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -18,7 +19,7 @@ from server.identity.revocation import Revocations
 from server.identity.rotation import Verdict, judge
 from server.identity.session_vars import SessionVars
 from server.identity.tokens import Pair, RefreshClaims, SessionClaims, Subject, Tokens
-from server.storage.families import Family, MadeOf
+from server.storage.families import Family, MadeOf, Terms
 from server.storage.revocations import Ended, Revoked
 from server.storage.store import Store
 from server.tasks import TaskOwner
@@ -108,7 +109,7 @@ class Logins:
 
     async def delete_account(self, caller: SessionClaims) -> None:
         """Remove the caller's account, its data and its logins. Raises `NotFound` if that has happened."""
-        ended = await self._store.delete(caller.user_id)
+        ended = await self._store.delete(caller.user_id, now=int(self._clock.wall()))
         if ended is None:
             raise NotFound("Account not found.")
         self._end(ended)
@@ -152,7 +153,7 @@ class Logins:
             gen=claims.gen + 1,
             vars=self._vars.merged(client_vars or claims.vars, family.claim_vars),
             made_at=now,
-            terms=self._tokens.terms(now, family.absolute_exp),
+            terms=_no_sooner(self._tokens.terms(now, family.absolute_exp), family.made_of.terms),
         )
         name = family.present_name
         if not await self._store.families.rotate(family.id, claims.gen, made_of, username=name):
@@ -183,3 +184,15 @@ class Logins:
 
     def _end(self, ended: Sequence[Revoked]) -> None:
         self._revocations.add(ended)
+
+
+def _no_sooner(terms: Terms, before: Terms) -> Terms:
+    """What is known of a login's end is its newest tokens': no older one may last longer than they do.
+
+    Without this a clock that was set back left tokens that are good for longer than their end is remembered.
+    """
+    return replace(
+        terms,
+        session_exp=max(terms.session_exp, before.session_exp),
+        refresh_exp=max(terms.refresh_exp, before.refresh_exp),
+    )

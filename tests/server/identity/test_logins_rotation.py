@@ -15,6 +15,7 @@ from server.identity.tokens import Pair
 from server.storage.families import MadeOf
 from server.storage.revocations import Ended
 from tests.support import issuer
+from tests.support.clock import ManualClock
 from tests.support.site import SESSION, Gate, open_gate
 
 
@@ -199,3 +200,22 @@ async def test_a_refusal_is_no_failure_of_a_task(gate: Gate) -> None:
 
     assert [event for event in logged if event["event"] == "task_failed"] == []
     assert gate.logins.judged[Verdict.OVER] == 1
+
+
+async def test_a_token_made_before_the_clock_was_set_back_does_not_outlive_the_memory_of_its_logins_end(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    async with open_gate(tmp_path, clock=clock) as gate:
+        login = await sign_in(gate)
+        clock.set_back(23 * 3600)
+        pair = await gate.logins.refresh(login.refresh_token, {})
+        caller = gate.tokens.check_session(pair.token)
+        assert caller is not None
+        await gate.logins.logout(caller, "", "")
+
+    clock.advance(26 * 3600 + 60)
+    async with open_gate(tmp_path, clock=clock) as later:
+        clock.set_back(23 * 3600)
+
+        assert later.tokens.check_session(login.token) is None
