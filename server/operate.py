@@ -58,7 +58,7 @@ class Operator:
 
     async def delete(self, options: argparse.Namespace) -> str:
         """Remove an account and its data; a ban of its identities stays. Raises `NoSuchPlayer`."""
-        ended = await self._store.delete(await self._account(options))
+        ended = await self._store.delete(await self._account(options), now=int(self._clock.wall()))
         if ended is None:
             raise NoSuchPlayer("no such account")
         return f"account deleted; {_ended(ended)}"

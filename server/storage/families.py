@@ -150,10 +150,11 @@ async def revoke(
         .values(revoked_at=now, reason=reason.value)
         .returning(families.c.id, families.c.session_exp)
     )
-    return [Revoked(row.id, row.session_exp, reason) for row in await connection.execute(statement)]
+    rows = (await connection.execute(statement)).all()
+    return [_ended(row.id, row.session_exp, now, reason) for row in rows]
 
 
-async def remove(connection: AsyncConnection, account_id: str, reason: Ended) -> list[Revoked]:
+async def remove(connection: AsyncConnection, account_id: str, now: int, reason: Ended) -> list[Revoked]:
     """Delete every login of an account. You must `record` what this returns."""
     statement = (
         delete(families)
@@ -161,7 +162,7 @@ async def remove(connection: AsyncConnection, account_id: str, reason: Ended) ->
         .returning(families.c.id, families.c.session_exp, families.c.revoked_at)
     )
     rows = (await connection.execute(statement)).all()
-    return [Revoked(row.id, row.session_exp, reason) for row in rows if row.revoked_at is None]
+    return [_ended(row.id, row.session_exp, now, reason) for row in rows if row.revoked_at is None]
 
 
 class Families:
@@ -250,6 +251,11 @@ class Families:
             return ended
 
         return await self._database.write(work)
+
+
+def _ended(family_id: str, session_exp: int, now: int, reason: Ended) -> Revoked:
+    # A socket may have outlived its token by days: the end must stay in the log until every process knows.
+    return Revoked(family_id, max(session_exp, now), reason)
 
 
 def _family(row: Row[Any]) -> Family:

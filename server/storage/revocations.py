@@ -41,7 +41,10 @@ class Ended(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """A family that ended, and until when one of its session tokens could still be shown."""
+    """A family that ended, and until when that matters.
+
+    `session_exp` is when the last of its session tokens expires; no earlier than the end itself.
+    """
 
     family_id: str
     session_exp: int

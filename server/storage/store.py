@@ -200,7 +200,7 @@ class Store:
 
         return await self._insert(self._spent.using_up(token, work, lambda ended: ended is not None, now=now))
 
-    async def delete(self, account_id: str) -> list[Revoked] | None:
+    async def delete(self, account_id: str, *, now: int) -> list[Revoked] | None:
         """Remove an account and all that belongs to it; bans stay. Returns its logins, which end.
 
         None: there is no such account. The same identity may sign up again, to a new account.
@@ -209,7 +209,7 @@ class Store:
         async def work(connection: AsyncConnection) -> list[Revoked] | None:
             if not await links.lock(connection, account_id):
                 return None
-            ended = await families.remove(connection, account_id, Ended.DELETED)
+            ended = await families.remove(connection, account_id, now, Ended.DELETED)
             await connection.execute(delete(identities).where(identities.c.account_id == account_id))
             await connection.execute(delete(accounts).where(accounts.c.id == account_id))
             await record(connection, ended)

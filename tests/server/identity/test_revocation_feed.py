@@ -1,7 +1,7 @@
 """The deny list keeps up with the database, whoever writes there."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,10 @@ from server.identity import revocation_feed
 from server.identity.bridge import Login
 from server.identity.revocation_feed import RevocationFeed
 from server.storage.revocations import SPARE_S, Ended, RevocationLog
+from server.storage.store import Store
 from server.tasks import TaskOwner
 from tests.support import issuer
-from tests.support.issuer import BOB
+from tests.support.issuer import ALICE, BOB
 from tests.support.site import LIFETIMES, Gate, open_gate
 
 
@@ -44,6 +45,30 @@ async def test_what_another_process_ended_is_refused_after_the_next_look(tmp_pat
             ]
             await here.feed.poll()
             assert len(here.ended) == 1
+
+
+Ending = Callable[[Store, int], Awaitable[object]]
+
+ENDINGS: dict[str, Ending] = {
+    "operator": lambda store, now: store.families.revoke_account(ALICE, now=now, reason=Ended.OPERATOR),
+    "ban": lambda store, now: store.bans.ban(ALICE, [], reason="", now=now),
+    "deletion": lambda store, now: store.delete(ALICE, now=now),
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+async def test_an_end_is_told_however_long_ago_the_session_token_expired(tmp_path: Path, how: str) -> None:
+    # A player who only plays refreshes nothing for days, and the socket must close all the same.
+    async with open_gate(tmp_path) as here:
+        login = await sign_in(here)
+        here.clock.advance(LIFETIMES.session_s + SPARE_S + 1)
+        async with open_gate(tmp_path, clock=here.clock) as there:
+            await ENDINGS[how](there.store, int(here.clock.wall()))
+            await there.feed.purge()
+
+            await here.feed.poll()
+
+            assert [item.family_id for item in here.ended] == [login.family_id]
 
 
 async def test_it_looks_by_itself(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

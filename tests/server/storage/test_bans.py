@@ -41,7 +41,7 @@ async def test_a_banned_account_loses_its_logins_and_every_way_in(store: Store) 
 
 async def test_a_ban_survives_the_account(store: Store) -> None:
     await store.bans.ban(ALICE, [], reason="", now=NOW)
-    await store.delete(ALICE)
+    await store.delete(ALICE, now=NOW)
 
     with pytest.raises(Banned):
         await login(store, ALICE, "f2")
