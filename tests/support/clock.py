@@ -20,6 +20,10 @@ class ManualClock:
         self._wall += seconds
         self._monotonic += seconds
 
+    def set_back(self, seconds: float) -> None:
+        """What an operator does to the wall time; the other one never goes back."""
+        self._wall -= seconds
+
 
 class JumpingClock:
     """The machine's clock, whose wall time a test moves on. Only the age of tokens depends on that."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from server.tasks import TaskOwner
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.listener import SiteRunner
-from server.web.site import SiteDeps, build_site
+from server.web.site import SiteDeps, Upgrade, build_site
 from tests.support import issuer
 from tests.support.clock import ManualClock
 
@@ -134,8 +134,11 @@ async def running_site(
     allowed_origins: tuple[str, ...] = ("*",),
     trusted_proxies: tuple[str, ...] = (),
     session: SessionSettings = SESSION,
+    upgrade: Callable[[Browsers], Upgrade] | None = None,
 ) -> AsyncIterator[Site]:
-    async def upgrade(request: web.Request) -> web.StreamResponse:
+    """`upgrade`: makes what answers `/ws`, instead of a refusal that is noted."""
+
+    async def note(request: web.Request) -> web.StreamResponse:
         return await site.upgrade(request)
 
     browsers = Browsers.serve(session, allowed_origins, gate.tokens, gate.clock, gate.ids)
@@ -149,7 +152,7 @@ async def running_site(
             clock=gate.clock,
             ids=gate.ids,
             server_key="defaultkey",
-            upgrade=upgrade,
+            upgrade=note if upgrade is None else upgrade(browsers),
             browsers=browsers,
             is_online=lambda user_id: user_id in site.online,
             addresses=ClientAddresses(trusted_proxies),
