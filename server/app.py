@@ -31,6 +31,7 @@ from server.perform import Performer
 from server.router import Router
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
+from server.storage.failures import StorageUnavailable
 from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
@@ -68,7 +69,7 @@ async def serve(settings: Settings, *, dev: bool = False) -> None:
         await server.start()
         await draining.wait()
         await server.drain(now)
-    except (OSError, ValueError, KeyFileError) as error:
+    except (OSError, ValueError, KeyFileError, StorageUnavailable) as error:
         raise ConfigError([f"cannot start: {error}"]) from error
     finally:
         await server.stop()
@@ -144,6 +145,7 @@ class Server:
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
             | readings.browsers(browsers)
+            | readings.storage(gate.store.database)
             | readings.keys(gate.jwks)
             | readings.signing_keys(gate.keys),
         )

@@ -7,7 +7,6 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -25,6 +24,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from server.storage.url import parse as parse_storage_url
 
 DEFAULT_SERVER_KEY = "defaultkey"
 DEFAULT_HTTP_KEY = "defaulthttpkey"
@@ -258,13 +259,19 @@ class RuntimeSettings(Section):
 
 
 class StorageSettings(Section):
-    url: str = "sqlite:///data/lockgate.db"
+    url: SecretStr = SecretStr("sqlite:///data/lockgate.db")
+    """`sqlite:///path` of a file, or `postgresql://user:password@host:port/database`, with `?sslmode=` and
+    `sslrootcert` as PostgreSQL's own tools have them."""
+    pool_size: Count = 10
+    """Connections to PostgreSQL. Too few, and requests wait for one; too many, and it refuses some."""
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10
+    """How long to wait for a connection, a statement or a lock before the request is answered with 503. Too
+    short, and a slow moment of the database turns players away; too long, and they give up by themselves."""
 
     @field_validator("url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if urlsplit(value).scheme != "sqlite":
-            raise ValueError("must be a sqlite:/// URL")
+    def _is_a_database(cls, value: SecretStr) -> SecretStr:
+        parse_storage_url(value.get_secret_value())
         return value
 
 

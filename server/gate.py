@@ -64,7 +64,10 @@ class Gate:
         """Keys, database, what runs beside. Raises `KeyFileError`, ValueError and OSError."""
         settings = self._settings
         self._keys = KeyWatch.open(settings, self._clock, self._ids)
-        await self.store.open(settings.storage.url)
+        storage = settings.storage
+        await self.store.open(
+            storage.url.get_secret_value(), pool_size=storage.pool_size, timeout_s=storage.timeout_s
+        )
         self._feed = RevocationFeed(self.store, self.revocations, self._clock, TaskOwner("revocations"))
         await self._feed.start()
         self.tokens = Tokens(self.keys.keys, _lifetimes(settings.session), self.revocations, self._clock)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from server.clock import Clock
 from server.config import Settings
 from server.ids import Ids
+from server.storage.failures import StorageUnavailable
 from server.storage.links import IdentityName
 from server.storage.revocations import Ended, Revoked
 from server.storage.store import Store
@@ -84,7 +85,7 @@ async def operate(settings: Settings, options: argparse.Namespace, clock: Clock,
     """Carry out `options.command`. Raises `NoSuchPlayer`, and ValueError for a database that is no good."""
     store = Store(ids)
     try:
-        await store.open(settings.storage.url)
+        await store.open(settings.storage.url.get_secret_value(), timeout_s=settings.storage.timeout_s)
         operator = Operator(store, clock)
         commands: dict[str, Callable[[argparse.Namespace], Awaitable[str]]] = {
             "revoke": operator.revoke,
@@ -93,6 +94,8 @@ async def operate(settings: Settings, options: argparse.Namespace, clock: Clock,
             "delete-account": operator.delete,
         }
         return await commands[options.command](options)
+    except StorageUnavailable as error:
+        raise ValueError(f"the database cannot be used: {error.reason.value}") from None
     finally:
         await store.close()
 

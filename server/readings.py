@@ -16,6 +16,7 @@ from server.perform import Performer
 from server.router import Router
 from server.sessions.expiry import Expiry
 from server.sessions.registry import Registry
+from server.storage.database import Database
 from server.transport.keepalive import Keepalive
 from server.web.browsers import Browsers
 from server.web.upgrade import Upgrade
@@ -115,6 +116,19 @@ def browsers(parts: Browsers) -> Readings:
         "lockgate_cookie_requests_refused_total": lambda: {
             reason.value: count for reason, count in cookies.refused.items()
         },
+    }
+
+
+def storage(database: Database) -> Readings:
+    """What the database did and could not do."""
+    return {
+        "lockgate_storage_writes_total": lambda: database.writes,
+        "lockgate_storage_commits_total": lambda: database.commits,
+        "lockgate_storage_repeated_total": lambda: database.repeated,
+        "lockgate_storage_failures_total": lambda: {
+            reason.value: count for reason, count in database.failures.items()
+        },
+        "lockgate_storage_waiting": lambda: database.waiting,
     }
 
 

@@ -50,7 +50,10 @@ TABLE = {
     "server.config": Row(libraries=frozenset({"pydantic", "pydantic_settings"}), banned=CHANCE),
     "server.tasks": shell("protocol"),
     "server.observe": shell("protocol", libraries=("prometheus_client",)),
-    "server.storage": shell("protocol", "server.ids", libraries=("sqlalchemy", "aiosqlite")),
+    # Writes are carried out in a task of their own, so that a caller who goes away takes nothing along.
+    "server.storage": shell(
+        "protocol", "server.ids", "server.tasks", libraries=("sqlalchemy", "alembic", "aiosqlite", "asyncpg")
+    ),
     "server.cluster": shell("protocol"),
     "server.effects": pure("protocol", libraries=("msgspec",)),
     "server.runtime": pure("protocol", libraries=("msgspec",)),
@@ -117,6 +120,7 @@ TABLE = {
                 "server.perform",
                 "server.router",
                 "server.sessions",
+                "server.storage",
                 "server.transport",
                 "server.web",
                 "server.world",
@@ -161,6 +165,8 @@ EXTRA = {
     "server.identity.jwks": frozenset({"aiohttp"}),
     "server.identity.devissuer": frozenset({"aiohttp"}),
     "server.identity.devissuer_tokens": frozenset({"jwt"}),
+    # The one reader of database URLs: a wrong one is told with the other settings.
+    "server.config": frozenset({"server.storage.url"}),
     # Game modules are files, and the fence around them is a stopwatch.
     "server.runtime.loader": frozenset({"os", "pathlib", "importlib"}),
     "server.runtime.guard": frozenset({"time"}),

@@ -91,6 +91,17 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_before_authenticate_total": Metric(
         "counter", "Players that the game was asked about, by how that ended.", "outcome"
     ),
+    "lockgate_storage_writes_total": Metric("counter", "Writes that are on disk."),
+    "lockgate_storage_commits_total": Metric(
+        "counter", "Transactions they came in; writes that waited together share one."
+    ),
+    "lockgate_storage_repeated_total": Metric(
+        "counter", "Transactions done again because others got in the way."
+    ),
+    "lockgate_storage_failures_total": Metric(
+        "counter", "Reads and writes that the database could not do.", "reason"
+    ),
+    "lockgate_storage_waiting": Metric("gauge", "Reads and writes under way or waiting for their turn."),
     "lockgate_jwks_fetches_total": Metric("counter", "Fetches of key sets.", "issuer"),
     "lockgate_jwks_failures_total": Metric("counter", "Fetches that brought no usable key set.", "issuer"),
     "lockgate_jwks_keys": Metric("gauge", "Keys that verify identity tokens.", "issuer"),

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import families
 from server.storage.database import Database
+from server.storage.dialects import take_turn
 from server.storage.links import IdentityName, lock
 from server.storage.revocations import Ended, Revoked, record
 from server.storage.tables import bans, identities
@@ -21,10 +22,15 @@ class Banned(Exception):
 
 
 async def check(connection: AsyncConnection, name: IdentityName) -> None:
-    """Raises `Banned`. You must hold the account's lock if there is one: banning takes it too."""
+    """Raises `Banned`. You must hold the account's lock, or `take_turn_of` the name if it has none yet."""
     query = select(exists().where(bans.c.issuer == name.issuer, bans.c.subject == name.subject))
     if await connection.scalar(query):
         raise Banned
+
+
+async def take_turn_of(connection: AsyncConnection, name: IdentityName) -> None:
+    """Until the transaction ends, nobody bans this identity. Lock its account before, not after."""
+    await take_turn(connection, f"ban {name.issuer} {name.subject}")
 
 
 async def check_account(connection: AsyncConnection, account_id: str) -> None:
@@ -51,6 +57,7 @@ class Bans:
 
         async def work(connection: AsyncConnection) -> list[Revoked]:
             for name in await self._names(connection, account_id, also):
+                await take_turn_of(connection, name)
                 if not await self._is_banned(connection, name):
                     await connection.execute(
                         insert(bans).values(

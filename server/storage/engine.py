@@ -1,52 +1,50 @@
-"""SQLite through SQLAlchemy: how a database file is opened, and how writes are brought to disk.
+"""Connections to a database through SQLAlchemy: how each kind is opened, and what its transactions promise.
 
-Readers have connections of their own and never wait. Writers share one connection and, when several wait,
-one transaction: each is acknowledged after the commit, which in WAL with `synchronous=FULL` is on disk.
+A commit is on disk when it returns: SQLite in WAL with `synchronous=FULL`, PostgreSQL with
+`synchronous_commit=on`. Values of a statement never get into an error's text.
 """
 
-import asyncio
-from collections import deque
+import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from server.storage.url import PostgresServer
+
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 10_000
-READERS = 4
-BATCH_LIMIT = 128
+TIMEOUT_S = 10.0
 
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
 
-def sqlite_path(url: str) -> Path:
-    """The file named by `sqlite:///path`. Raises ValueError for anything else, memory included."""
-    prefix = "sqlite:///"
-    path = url.removeprefix(prefix)
-    if not url.startswith(prefix) or not path or ":memory:" in path or "?" in path:
-        raise ValueError("storage.url must be sqlite:///path of a file")
-    return Path(path)
-
-
-def open_engine(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
+def open_sqlite(
+    path: Path, *, begin: str, pool_size: int, timeout_s: float = TIMEOUT_S, foreign_keys: bool = True
+) -> AsyncEngine:
     """An engine whose transactions start with `begin`, as SQLAlchemy's SQLite notes advise."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=pool_size, max_overflow=0)
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=timeout_s,
+        hide_parameters=True,
+    )
 
     def set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         # The driver's own BEGIN would come late, and a read followed by a write could then fail as busy.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            f"busy_timeout={int(timeout_s * 1000)}",
             "journal_mode=WAL",
             "synchronous=FULL",
-            "foreign_keys=ON",
+            f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -59,62 +57,63 @@ def open_engine(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
     return engine
 
 
-@dataclass(slots=True, eq=False)
-class _Pending(Generic[T]):
-    work: Work[T]
-    done: asyncio.Future[T]
+def open_postgres(
+    server: PostgresServer, *, pool_size: int, timeout_s: float = TIMEOUT_S, statement_s: float | None = None
+) -> AsyncEngine:
+    """An engine of at most `pool_size` connections, each made, found free and answered within `timeout_s`.
 
-
-class Writer:
-    """Runs writes one after the other, many to a transaction.
-
-    The first caller that gets the lock carries out everything that waits. If that caller is cancelled, its
-    transaction is rolled back and the next one starts over, so a work must be repeatable.
+    `statement_s` takes the place of the last; 0 waits for an answer without end. Raises ValueError for a
+    certificate that cannot be read.
     """
+    statement_s = timeout_s if statement_s is None else statement_s
+    arguments: dict[str, Any] = {
+        "timeout": timeout_s,
+        "command_timeout": statement_s or None,
+        "server_settings": {
+            "application_name": "lockgate",
+            "default_transaction_isolation": "read committed",
+            "synchronous_commit": "on",
+        },
+    }
+    if (secured := _ssl(server)) is not None:
+        arguments["ssl"] = secured
+    engine = create_async_engine(
+        _address(server),
+        connect_args=arguments,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=timeout_s,
+        hide_parameters=True,
+    )
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._lock = asyncio.Lock()
-        self._waiting: deque[_Pending[Any]] = deque()
+    def is_alive(connection: DBAPIConnection, _entry: ConnectionPoolEntry, _proxy: object) -> None:
+        # A server that went away has closed its connections, which the driver knows without asking.
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
 
-    async def run(self, work: Work[T]) -> T:
-        """Do `work` in a transaction and return its result once that is committed. Raises what it raises."""
-        mine: _Pending[T] = _Pending(work, asyncio.get_running_loop().create_future())
-        self._waiting.append(mine)
-        try:
-            async with self._lock:
-                while not mine.done.done():
-                    await self._commit(
-                        [self._waiting[i] for i in range(min(BATCH_LIMIT, len(self._waiting)))]
-                    )
-            return mine.done.result()
-        finally:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
+    event.listen(engine.sync_engine, "checkout", is_alive)
+    return engine
 
-    async def _commit(self, batch: list[_Pending[Any]]) -> None:
-        outcomes: list[Any | Exception] = []
-        try:
-            async with self._engine.begin() as connection:
-                if len(batch) == 1:  # the transaction itself is what a failure undoes
-                    outcomes = [await batch[0].work(connection)]
-                else:
-                    outcomes = [await self._attempt(connection, item.work) for item in batch]
-        except Exception as error:  # a lone work or the commit failed: all of the batch must hear of it
-            outcomes = [error] * len(batch)
-        for item, outcome in zip(batch, outcomes, strict=True):
-            if item not in self._waiting:
-                continue  # its caller was cancelled and hears nothing
-            self._waiting.remove(item)
-            if isinstance(outcome, Exception):
-                item.done.set_exception(outcome)
-            else:
-                item.done.set_result(outcome)
 
-    async def _attempt(self, connection: AsyncConnection, work: Work[Any]) -> Any | Exception:
-        # A savepoint each: one that fails must not take the others' writes with it.
-        try:
-            async with connection.begin_nested():
-                return await work(connection)
-        except Exception as error:  # told to its own caller, by the future
-            return error
+def _address(server: PostgresServer) -> URL:
+    is_socket = server.host.startswith("/")
+    return URL.create(
+        "postgresql+asyncpg",
+        username=server.user,
+        password=server.password,
+        host=None if is_socket else server.host,
+        port=None if is_socket else server.port,
+        database=server.database,
+        query={"host": server.host, "port": str(server.port)} if is_socket else {},
+    )
+
+
+def _ssl(server: PostgresServer) -> ssl.SSLContext | str | None:
+    if server.sslmode not in ("verify-ca", "verify-full"):
+        return server.sslmode
+    try:
+        context = ssl.create_default_context(cafile=server.sslrootcert)
+    except OSError as error:  # no such file, or no certificate
+        raise ValueError(f"storage.url: sslrootcert: {error.strerror or error}") from None
+    context.check_hostname = server.sslmode == "verify-full"
+    return context

@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.database import Database
+from server.storage.dialects import take_turn
 from server.storage.tables import revocations
 
 SPARE_S = 86_400
 PAGE = 10_000
-
-_LOCK = 0x6C6F636B
-"""Names the turn in which PostgreSQL's transactions write the log."""
 
 
 class Ended(Enum):
@@ -54,13 +52,12 @@ class Revoked:
 async def record(connection: AsyncConnection, ended: Sequence[Revoked]) -> None:
     """Write the end of these families down. You must do this last in the transaction.
 
-    The log's numbers are given under a lock that is held to the commit: a reader that knows number n has
-    seen all that are smaller. Taken last, the lock cannot be part of a deadlock.
+    The log's numbers are given in a turn that lasts to the commit: a reader that knows number n has seen all
+    that are smaller. Taken last, the turn cannot be part of a deadlock.
     """
     if not ended:
         return
-    if connection.dialect.name == "postgresql":
-        await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    await take_turn(connection, "revocations")
     rows = [
         {"family_id": item.family_id, "session_exp": item.session_exp, "reason": item.reason.value}
         for item in ended

@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import bans, families, links
 from server.storage.bans import Bans
-from server.storage.database import Database
-from server.storage.engine import Work
+from server.storage.database import POOL_SIZE, Database
+from server.storage.dialects import is_storable
+from server.storage.engine import TIMEOUT_S, Work
 from server.storage.families import Families, NewFamily
 from server.storage.links import IdentityName, Link
 from server.storage.revocations import Ended, RevocationLog, Revoked, record
@@ -38,7 +39,8 @@ _FIND = (
     .join(identities, identities.c.account_id == accounts.c.id)
     .where(identities.c.issuer == bindparam("issuer"), identities.c.subject == bindparam("subject"))
 )
-_FIND_LOCKED = _FIND.with_for_update(of=accounts)
+# Both rows: one that locks the account alone may go on with an identity that was unlinked while it waited.
+_FIND_LOCKED = _FIND.with_for_update()
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NIL = str(uuid.UUID(int=0))
@@ -104,17 +106,17 @@ class Store:
         """`spent_tokens`: how many used identity tokens are remembered at once."""
         self._names = names
         self._spent = SpentTokens(spent_tokens)
-        self._database = Database()
-        self.families = Families(self._database)
-        self.bans = Bans(self._database)
-        self.revocations = RevocationLog(self._database)
+        self.database = Database()
+        self.families = Families(self.database)
+        self.bans = Bans(self.database)
+        self.revocations = RevocationLog(self.database)
 
-    async def open(self, url: str) -> None:
-        """Open `sqlite:///path`, making file, folder and tables where missing. Raises ValueError."""
-        await self._database.open(url)
+    async def open(self, url: str, *, pool_size: int = POOL_SIZE, timeout_s: float = TIMEOUT_S) -> None:
+        """Open `sqlite:///path` or `postgresql://…`, and bring its schema up to date. Raises ValueError."""
+        await self.database.open(url, pool_size=pool_size, timeout_s=timeout_s)
 
     async def close(self) -> None:
-        await self._database.close()
+        await self.database.close()
 
     async def login(
         self,
@@ -138,6 +140,8 @@ class Store:
 
         async def work(connection: AsyncConnection) -> LoggedIn | None:
             found = await self._find(connection, name, _FIND_LOCKED)
+            if found is None:  # without an account to lock, a ban must wait, or be waited for, otherwise
+                await bans.take_turn_of(connection, name)
             await bans.check(connection, name)
             if found is None and create:
                 found = await self._create(connection, name, username, display_name, now=now)
@@ -215,11 +219,11 @@ class Store:
             await record(connection, ended)
             return ended
 
-        return await self._database.write(work)
+        return await self.database.write(work)
 
     async def account_of(self, name: IdentityName) -> str | None:
         """The id of the account that an identity signs in to."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             found = await self._find(connection, name)
         return None if found is None else found.account_id
 
@@ -232,14 +236,15 @@ class Store:
             .order_by(identities.c.create_time, identities.c.issuer, identities.c.subject)
             .limit(1)
         )
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else Account(**row)
 
     async def find_users(self, ids: Sequence[str], usernames: Sequence[str]) -> list[User]:
         """The accounts among these ids and names, each once; unknown ones are absent."""
         found: dict[str, User] = {}
-        async with self._database.read() as connection:
+        ids, usernames = _possible(ids), _possible(usernames)
+        async with self.database.read() as connection:
             for column, wanted in ((accounts.c.id, ids), (accounts.c.username, usernames)):
                 for start in range(0, len(wanted), CHUNK):
                     query = select(accounts.c.id, accounts.c.username).where(
@@ -252,7 +257,7 @@ class Store:
     async def _insert(self, work: Work[T]) -> T:
         for _ in range(ATTEMPTS):
             try:
-                return await self._database.write(work)
+                return await self.database.write(work)
             except IntegrityError:
                 continue  # another process inserted the same key between our look and our insert
         raise AssertionError("every attempt to insert met a taken key")
@@ -305,6 +310,11 @@ def suffixed(name: str, suffix: str) -> str:
     """`name-suffix`, the name cut at a character so that the whole stays within the limit for names."""
     room = NAME_BYTES - len(suffix.encode()) - 1
     return f"{name.encode()[:room].decode(errors='ignore')}-{suffix}"
+
+
+def _possible(texts: Sequence[str]) -> Sequence[str]:
+    # What a stranger asks for may be no text for a database.
+    return [text for text in texts if is_storable(text)]
 
 
 async def _taken(connection: AsyncConnection, column: ColumnElement[str], value: str) -> bool:

@@ -8,6 +8,8 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData,
 
 metadata = MetaData()
 
+TIME = BigInteger().with_variant(Integer, "sqlite")  # an INTEGER of SQLite has 64 bits
+
 accounts = Table(
     "accounts",
     metadata,
@@ -19,8 +21,8 @@ accounts = Table(
     Column("location", Text, nullable=False, default=""),
     Column("timezone", Text, nullable=False, default=""),
     Column("metadata", Text, nullable=False, default="{}"),
-    Column("create_time", Integer, nullable=False),
-    Column("update_time", Integer, nullable=False),
+    Column("create_time", TIME, nullable=False),
+    Column("update_time", TIME, nullable=False),
 )
 
 identities = Table(
@@ -29,7 +31,7 @@ identities = Table(
     Column("issuer", Text, primary_key=True),
     Column("subject", String(255), primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
-    Column("create_time", Integer, nullable=False),
+    Column("create_time", TIME, nullable=False),
 )
 
 spent_tokens = Table(
@@ -38,7 +40,7 @@ spent_tokens = Table(
     Column("digest", String(64), primary_key=True),
     # What it was used for: a transaction that is repeated does not meet its own traces.
     Column("use_id", String(36), nullable=False),
-    Column("exp", Integer, nullable=False, index=True),
+    Column("exp", TIME, nullable=False, index=True),
 )
 
 families = Table(

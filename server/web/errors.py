@@ -27,6 +27,7 @@ from server.identity.failures import (
     Unauthenticated,
     Unfinished,
 )
+from server.storage.failures import StorageUnavailable
 
 log = structlog.get_logger("lockgate.web")
 
@@ -104,11 +105,12 @@ def answer(error: Exception) -> web.StreamResponse:
     match error:
         case Failure():
             return failed(error.code, error.message)
+        case StorageUnavailable():
+            return _later(failed(Code.UNAVAILABLE, error.message), error.retry_after_s)
+        case TryLater():
+            return _later(failed(_CODES[type(error)], error.message), error.retry_after_s)
         case Denied():
-            response = failed(_CODES[type(error)], error.message)
-            if isinstance(error, TryLater):
-                response.headers["Retry-After"] = str(error.retry_after_s)
-            return response
+            return failed(_CODES[type(error)], error.message)
         case web.HTTPNotFound() | web.HTTPMethodNotAllowed():
             return forbidden()
         case web.HTTPRequestEntityTooLarge():
@@ -118,3 +120,8 @@ def answer(error: Exception) -> web.StreamResponse:
         case _:
             log.error("request_failed", exc_info=error)
             return failed(Code.INTERNAL, "Internal Server Error")
+
+
+def _later(response: web.Response, retry_after_s: int) -> web.Response:
+    response.headers["Retry-After"] = str(retry_after_s)
+    return response

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from pydantic import SecretStr
 
 from server.app import Server
 from server.clock import Clock
@@ -47,7 +48,7 @@ def settings_in(folder: Path, **sections: Any) -> Settings:
         "data_dir": str(folder),
         "listen": ListenSettings(public="127.0.0.1:0", ops="127.0.0.1:0"),
         "dev": DevSettings(port=0),
-        "storage": StorageSettings(url=f"sqlite:///{folder / 'lockgate.db'}"),
+        "storage": StorageSettings(url=SecretStr(f"sqlite:///{folder / 'lockgate.db'}")),
     }
     return Settings(**(own | sections))
 

@@ -1,7 +1,6 @@
 """Bans: by identity, of a whole account, beyond the account's end."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +17,9 @@ SECOND = IdentityName(ISSUER, "second")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(database_url: str) -> AsyncIterator[Store]:
     store = Store(RandomIds("test"))
-    await store.open(f"sqlite:///{tmp_path / 'lockgate.db'}")
+    await store.open(database_url)
     await login(store, ALICE, "f1", "alice")
     await store.link(ALICE, SECOND, now=NOW, limit=9)
     yield store

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,9 @@ from tests.support.issuer import ALICE, BOB
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(database_url: str) -> AsyncIterator[Store]:
     store = Store(RandomIds("test"))
-    await store.open(f"sqlite:///{tmp_path / 'lockgate.db'}")
+    await store.open(database_url)
     yield store
     await store.close()
 

@@ -1,7 +1,6 @@
 """Identities of an account, as rows."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,11 @@ SECOND = IdentityName(ISSUER, "second")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(database_url: str) -> AsyncIterator[Store]:
     store = Store(RandomIds("test"))
-    await store.open(f"sqlite:///{tmp_path / 'lockgate.db'}")
+    await store.open(database_url)
     for subject in (ALICE, BOB):
-        await login(store, subject, f"family of {subject}")
+        await login(store, subject, subject)
     yield store
     await store.close()
 
@@ -60,11 +59,11 @@ async def test_the_logins_that_an_identity_made_end_with_it_but_for_the_callers(
     assert (await store.revocations.after(0, now=NOW))[0] == ended
 
 
-async def test_links_outlive_the_process(store: Store, tmp_path: Path) -> None:
+async def test_links_outlive_the_process(store: Store, database_url: str) -> None:
     await store.link(ALICE, SECOND, now=NOW, limit=2)
 
     again = Store(RandomIds("test"))
-    await again.open(f"sqlite:///{tmp_path / 'lockgate.db'}")
+    await again.open(database_url)
 
     assert await again.link(BOB, SECOND, now=NOW, limit=2) is Link.TAKEN
     await again.close()

@@ -1,7 +1,6 @@
 """The log of ended logins: read on from a number, and forgotten when nothing needs it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,9 @@ from tests.support.issuer import ALICE
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(database_url: str) -> AsyncIterator[Store]:
     store = Store(RandomIds("test"))
-    await store.open(f"sqlite:///{tmp_path / 'lockgate.db'}")
+    await store.open(database_url)
     for number in range(5):
         await login(store, ALICE, f"f{number}", now=NOW + number)
         await store.families.revoke([f"f{number}"], now=NOW + number, reason=Ended.LOGOUT)

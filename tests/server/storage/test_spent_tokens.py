@@ -1,13 +1,11 @@
 """How many used tokens are remembered, and for how long."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.storage.engine import open_engine
 from server.storage.spent_tokens import (
     COUNTED_EVERY,
     KEPT_BEYOND_S,
@@ -16,18 +14,17 @@ from server.storage.spent_tokens import (
     SpentTokens,
     TokenSpent,
 )
-from server.storage.tables import metadata, spent_tokens
+from server.storage.tables import spent_tokens
+from tests.support.databases import migrated, opened
 
 NOW = 1_800_000_000
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(tmp_path / "db", begin="BEGIN IMMEDIATE", pool_size=1)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    yield engine
-    await engine.dispose()
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await migrated(database_url)
+    async with opened(database_url) as engine:
+        yield engine
 
 
 async def use(

@@ -1,7 +1,6 @@
 """The store's questions and answers."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -24,9 +23,9 @@ class StubbornIds(RandomIds):
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(database_url: str) -> AsyncIterator[Store]:
     store = Store(StubbornIds(3))
-    await store.open(f"sqlite:///{tmp_path / 'folder' / 'lockgate.db'}")
+    await store.open(database_url)
     yield store
     await store.close()
 

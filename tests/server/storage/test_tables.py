@@ -1,32 +1,28 @@
 """What the schema itself guarantees, whoever writes."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Insert, insert
+from sqlalchemy import Insert, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.storage.engine import open_engine
-from server.storage.tables import accounts, families, identities, metadata
+from server.storage.tables import accounts, families, identities
+from tests.support.databases import migrated, opened
 
 ALICE = insert(accounts).values(id="1", username="alice", create_time=1, update_time=1)
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(tmp_path / "test.db", begin="BEGIN IMMEDIATE", pool_size=1)
-    for _ in range(2):  # a second start finds the tables there
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await migrated(database_url)
+    async with opened(database_url) as engine:
         async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-    async with engine.begin() as connection:
-        await connection.execute(ALICE)
-        await connection.execute(
-            insert(identities).values(issuer="i", subject="s", account_id="1", create_time=1)
-        )
-    yield engine
-    await engine.dispose()
+            await connection.execute(ALICE)
+            await connection.execute(
+                insert(identities).values(issuer="i", subject="s", account_id="1", create_time=1)
+            )
+        yield engine
 
 
 @pytest.mark.parametrize(
@@ -67,3 +63,14 @@ async def test_the_same_subject_of_another_issuer_is_another_row(engine: AsyncEn
         await connection.execute(
             insert(identities).values(issuer="j", subject="s", account_id="1", create_time=1)
         )
+
+
+async def test_times_beyond_2038_and_text_of_every_script_are_kept(engine: AsyncEngine) -> None:
+    late, name = 2**40, "Zoë 😀 \u200d"
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(accounts).values(id="2", username=name, create_time=late, update_time=late)
+        )
+        row = (await connection.execute(select(accounts).where(accounts.c.id == "2"))).one()
+
+    assert (row.username, row.create_time, row.metadata) == (name, late, "{}")

@@ -1,0 +1,43 @@
+"""The databases that the same tests are run on."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import Postgres, PostgresMissing, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, started once and only if a test wants it."""
+    try:
+        with running_postgres() as server:
+            yield server
+    except PostgresMissing as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL, so only SQLite is tested: {missing}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new database, of each kind in turn. The file of SQLite is `lockgate.db` in `tmp_path`."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lockgate.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """As `database_url`, but of a database in which there is nothing yet."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lockgate.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    with server.database("template0") as url:
+        yield url

@@ -1,0 +1,29 @@
+"""What Alembic is told, and not told."""
+
+import logging
+
+from tests.support.databases import migrated
+
+
+async def test_a_migration_leaves_the_logging_as_it_was(database_url: str) -> None:
+    root, alembic = logging.getLogger(), logging.getLogger("alembic")
+    before = (
+        root.handlers[:],
+        root.level,
+        root.disabled,
+        alembic.handlers[:],
+        alembic.level,
+        alembic.disabled,
+    )
+
+    await migrated(database_url)
+
+    after = (
+        root.handlers[:],
+        root.level,
+        root.disabled,
+        alembic.handlers[:],
+        alembic.level,
+        alembic.disabled,
+    )
+    assert after == before
