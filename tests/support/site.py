@@ -91,6 +91,7 @@ class Site:
 async def open_gate(
     folder: Path,
     *,
+    url: str | None = None,
     identity: IdentitySettings = IDENTITY,
     session: SessionSettings = SESSION,
     keys: KeySource | None = None,
@@ -99,7 +100,7 @@ async def open_gate(
     clock = clock or ManualClock()
     ids = RandomIds("test")
     store = Store(ids, spent_tokens=identity.single_use_tokens)
-    await store.open(f"sqlite:///{folder / 'lockgate.db'}")
+    await store.open(url or f"sqlite:///{folder / 'lockgate.db'}")
     signing = KeyFile(folder / "keys.json").open(ids, clock.wall())
     ended: list[Revoked] = []
     revocations = Revocations(clock, ended.extend)

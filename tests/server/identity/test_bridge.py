@@ -41,8 +41,8 @@ TWO_ISSUERS = IDENTITY.model_copy(
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
-    async with open_gate(tmp_path, identity=TWO_ISSUERS) as opened:
+async def gate(tmp_path: Path, database_url: str) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path, url=database_url, identity=TWO_ISSUERS) as opened:
         yield opened
 
 
@@ -76,8 +76,10 @@ async def test_a_hundred_simultaneous_first_logins_make_one_account(gate: Gate) 
     assert len({login.family_id for login in logins}) == 100
 
 
-async def test_two_processes_on_one_database_make_one_account_each_subject(tmp_path: Path) -> None:
-    async with open_gate(tmp_path) as one, open_gate(tmp_path) as two:
+async def test_two_processes_on_one_database_make_one_account_each_subject(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with open_gate(tmp_path, url=database_url) as one, open_gate(tmp_path, url=database_url) as two:
         subjects = [str(uuid.UUID(int=number + 1)) for number in range(20)]
 
         logins = await asyncio.gather(
@@ -284,9 +286,10 @@ async def test_a_claim_that_is_no_text_becomes_json(gate: Gate) -> None:
 
 async def test_a_list_of_groups_becomes_json_so_that_a_comma_in_a_name_divides_nothing(
     tmp_path: Path,
+    database_url: str,
 ) -> None:
     cognito = issuer.SETTINGS.model_copy(update={"claims_to_vars": {"groups": "cognito:groups"}})
-    async with open_gate(tmp_path, identity=IdentitySettings(issuers=(cognito,))) as gate:
+    async with open_gate(tmp_path, url=database_url, identity=IdentitySettings(issuers=(cognito,))) as gate:
         few: dict[str, Any] = {"cognito:groups": ["a,b", "ü"]}
         login = await sign_in(gate, {"groups": '["admin"]'}, **few)
         many: dict[str, Any] = {"cognito:groups": [f"group-{number:04}" for number in range(200)]}
@@ -317,11 +320,11 @@ async def test_a_plain_custom_id_is_refused(gate: Gate, id_token: str) -> None:
         await gate.bridge.login(id_token, {}, create=True, wanted_username=None)
 
 
-async def test_keys_that_cannot_be_had_are_not_the_tokens_fault(tmp_path: Path) -> None:
+async def test_keys_that_cannot_be_had_are_not_the_tokens_fault(tmp_path: Path, database_url: str) -> None:
     keys = issuer.fixed_keys()
     keys.failure = KeysUnavailable(7)
 
-    async with open_gate(tmp_path, keys=keys) as gate:
+    async with open_gate(tmp_path, url=database_url, keys=keys) as gate:
         with pytest.raises(KeysUnavailable):
             await sign_in(gate)
 

@@ -26,8 +26,8 @@ TWO_ISSUERS = IDENTITY.model_copy(
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
-    async with open_gate(tmp_path, identity=TWO_ISSUERS) as opened:
+async def gate(tmp_path: Path, database_url: str) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path, url=database_url, identity=TWO_ISSUERS) as opened:
         yield opened
 
 
@@ -174,10 +174,12 @@ async def test_an_identity_of_nobody_or_of_another_cannot_be_unlinked(gate: Gate
     assert await sign_in(gate, sub="third") == bob
 
 
-async def test_of_two_accounts_that_link_one_identity_at_once_one_gets_it(tmp_path: Path) -> None:
+async def test_of_two_accounts_that_link_one_identity_at_once_one_gets_it(
+    tmp_path: Path, database_url: str
+) -> None:
     async with (
-        open_gate(tmp_path, identity=TWO_ISSUERS) as one,
-        open_gate(tmp_path, identity=TWO_ISSUERS) as two,
+        open_gate(tmp_path, url=database_url, identity=TWO_ISSUERS) as one,
+        open_gate(tmp_path, url=database_url, identity=TWO_ISSUERS) as two,
     ):
         alice, bob = await sign_in(one), await sign_in(one, sub=BOB)
         subjects = [f"wanted {number}".replace(" ", "-") for number in range(10)]
@@ -211,10 +213,10 @@ async def test_a_link_and_a_first_login_of_one_identity_at_once_agree(gate: Gate
     assert (linked is None) == (owner == alice)
 
 
-async def test_of_simultaneous_unlinks_one_identity_is_left(tmp_path: Path) -> None:
+async def test_of_simultaneous_unlinks_one_identity_is_left(tmp_path: Path, database_url: str) -> None:
     async with (
-        open_gate(tmp_path, identity=TWO_ISSUERS) as one,
-        open_gate(tmp_path, identity=TWO_ISSUERS) as two,
+        open_gate(tmp_path, url=database_url, identity=TWO_ISSUERS) as one,
+        open_gate(tmp_path, url=database_url, identity=TWO_ISSUERS) as two,
     ):
         alice = await sign_in(one)
         await one.links.link(alice, token(one, sub=BOB))
@@ -231,9 +233,9 @@ async def test_of_simultaneous_unlinks_one_identity_is_left(tmp_path: Path) -> N
     assert sum(isinstance(outcome, NotAllowed) for outcome in outcomes) == 3
 
 
-async def test_an_account_has_only_so_many_identities(tmp_path: Path) -> None:
+async def test_an_account_has_only_so_many_identities(tmp_path: Path, database_url: str) -> None:
     few = TWO_ISSUERS.model_copy(update={"identities_per_account": 2})
-    async with open_gate(tmp_path, identity=few) as gate:
+    async with open_gate(tmp_path, url=database_url, identity=few) as gate:
         alice = await sign_in(gate)
         await gate.links.link(alice, token(gate, sub="second"))
 

@@ -20,8 +20,8 @@ from tests.support.site import IDENTITY, LIFETIMES, SESSION, Gate, open_gate
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
-    async with open_gate(tmp_path) as opened:
+async def gate(tmp_path: Path, database_url: str) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path, url=database_url) as opened:
         yield opened
 
 
@@ -159,12 +159,12 @@ async def test_a_token_of_another_player_or_of_none_logs_nobody_out(gate: Gate) 
     assert gate.tokens.check_session(theirs.token) is not None
 
 
-async def test_a_restart_forgets_no_revocation(tmp_path: Path) -> None:
-    async with open_gate(tmp_path) as gate:
+async def test_a_restart_forgets_no_revocation(tmp_path: Path, database_url: str) -> None:
+    async with open_gate(tmp_path, url=database_url) as gate:
         login, kept = await sign_in(gate), await sign_in(gate)
         await gate.logins.logout(claims_of(gate, login.token), login.token, "")
 
-    async with open_gate(tmp_path, clock=gate.clock) as after:
+    async with open_gate(tmp_path, url=database_url, clock=gate.clock) as after:
         assert after.tokens.check_session(login.token) is None
         assert after.tokens.check_session(kept.token) is not None
         with pytest.raises(Unauthenticated):
@@ -173,15 +173,16 @@ async def test_a_restart_forgets_no_revocation(tmp_path: Path) -> None:
 
 async def test_a_restart_remembers_a_revocation_until_the_last_refreshed_token_is_over(
     tmp_path: Path,
+    database_url: str,
 ) -> None:
-    async with open_gate(tmp_path) as gate:
+    async with open_gate(tmp_path, url=database_url) as gate:
         login = await sign_in(gate)
         gate.clock.advance(7000)
         pair = await gate.logins.refresh(login.refresh_token, {})
         await gate.logins.logout(claims_of(gate, pair.token), pair.token, "")
         gate.clock.advance(7000)
 
-    async with open_gate(tmp_path, clock=gate.clock) as after:
+    async with open_gate(tmp_path, url=database_url, clock=gate.clock) as after:
         assert len(after.revocations) == 1
         assert after.tokens.check_session(pair.token) is None
         assert after.ended == []  # nothing is open yet that could be closed
@@ -262,21 +263,25 @@ async def test_a_deleted_account_cannot_be_deleted_again(gate: Gate) -> None:
         await gate.logins.delete_account(claims)
 
 
-async def test_no_token_of_a_deleted_account_comes_back_with_a_restart(tmp_path: Path) -> None:
-    async with open_gate(tmp_path) as gate:
+async def test_no_token_of_a_deleted_account_comes_back_with_a_restart(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with open_gate(tmp_path, url=database_url) as gate:
         login = await sign_in(gate)
         await gate.logins.delete_account(claims_of(gate, login.token))
         await sign_in(gate)
 
-    async with open_gate(tmp_path, clock=gate.clock) as after:
+    async with open_gate(tmp_path, url=database_url, clock=gate.clock) as after:
         assert after.tokens.check_session(login.token) is None
         with pytest.raises(Unauthenticated):
             await after.logins.refresh(login.refresh_token, {})
 
 
-async def test_a_login_too_many_ends_the_oldest_and_tells_whoever_closes_sockets(tmp_path: Path) -> None:
+async def test_a_login_too_many_ends_the_oldest_and_tells_whoever_closes_sockets(
+    tmp_path: Path, database_url: str
+) -> None:
     few = SESSION.model_copy(update={"families_per_account": 2})
-    async with open_gate(tmp_path, session=few) as gate:
+    async with open_gate(tmp_path, url=database_url, session=few) as gate:
         logins = [await sign_in(gate) for _ in range(3)]
         passing = [gate.tokens.check_session(login.token) is not None for login in logins]
         reasons = [item.reason for item in gate.ended]
@@ -286,9 +291,9 @@ async def test_a_login_too_many_ends_the_oldest_and_tells_whoever_closes_sockets
     assert reasons == [Ended.CROWDED_OUT]
 
 
-async def test_with_single_session_a_new_login_ends_the_others(tmp_path: Path) -> None:
+async def test_with_single_session_a_new_login_ends_the_others(tmp_path: Path, database_url: str) -> None:
     single = SESSION.model_copy(update={"single_session": True})
-    async with open_gate(tmp_path, session=single) as gate:
+    async with open_gate(tmp_path, url=database_url, session=single) as gate:
         first = await sign_in(gate)
         pair = await gate.logins.refresh(first.refresh_token, {})
         bob = await sign_in(gate, sub=BOB, username="bob")

@@ -20,8 +20,8 @@ from tests.support.site import SESSION, Gate, open_gate
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
-    async with open_gate(tmp_path) as opened:
+async def gate(tmp_path: Path, database_url: str) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path, url=database_url) as opened:
         yield opened
 
 
@@ -54,12 +54,12 @@ async def test_a_repeat_within_the_grace_time_gets_the_same_to_the_byte(gate: Ga
     assert await gate.logins.refresh(again.refresh_token, {}) != first
 
 
-async def test_a_repeat_after_a_restart_gets_the_same_to_the_byte(tmp_path: Path) -> None:
-    async with open_gate(tmp_path) as gate:
+async def test_a_repeat_after_a_restart_gets_the_same_to_the_byte(tmp_path: Path, database_url: str) -> None:
+    async with open_gate(tmp_path, url=database_url) as gate:
         login = await sign_in(gate, {"a": "b"})
         first = await gate.logins.refresh(login.refresh_token, {})
 
-    async with open_gate(tmp_path, clock=gate.clock) as after:
+    async with open_gate(tmp_path, url=database_url, clock=gate.clock) as after:
         assert await after.logins.refresh(login.refresh_token, {}) == first
 
 
@@ -140,10 +140,15 @@ async def test_a_thousand_refreshes_of_one_token_at_once_give_one_successor(gate
     assert gate.logins.judged[Verdict.ROTATE] == 1
 
 
-async def test_several_processes_on_one_database_give_one_successor(tmp_path: Path) -> None:
-    async with open_gate(tmp_path) as one:
+async def test_several_processes_on_one_database_give_one_successor(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with open_gate(tmp_path, url=database_url) as one:
         login = await sign_in(one)
-        async with open_gate(tmp_path, clock=one.clock) as two, open_gate(tmp_path, clock=one.clock) as three:
+        async with (
+            open_gate(tmp_path, url=database_url, clock=one.clock) as two,
+            open_gate(tmp_path, url=database_url, clock=one.clock) as three,
+        ):
             pairs = await asyncio.gather(
                 *(
                     gate.logins.refresh(login.refresh_token, {})
@@ -171,9 +176,11 @@ async def test_a_caller_who_goes_away_takes_nobodys_answer_along(gate: Gate) -> 
     assert gate.logins.joined == 1
 
 
-async def test_only_what_rotates_counts_against_the_limit_of_a_login(tmp_path: Path) -> None:
+async def test_only_what_rotates_counts_against_the_limit_of_a_login(
+    tmp_path: Path, database_url: str
+) -> None:
     limited = SESSION.model_copy(update={"refresh_burst": 3, "refresh_every_s": 5})
-    async with open_gate(tmp_path, session=limited) as gate:
+    async with open_gate(tmp_path, url=database_url, session=limited) as gate:
         login, beside = await sign_in(gate), await sign_in(gate)
         token = login.refresh_token
         for _ in range(3):

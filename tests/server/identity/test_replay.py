@@ -23,14 +23,14 @@ STRICT = IDENTITY.model_copy(update={"single_use": True})
 
 
 @pytest.fixture
-async def strict(tmp_path: Path) -> AsyncIterator[Gate]:
-    async with open_gate(tmp_path, identity=STRICT) as opened:
+async def strict(tmp_path: Path, database_url: str) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path, url=database_url, identity=STRICT) as opened:
         yield opened
 
 
 @pytest.fixture
-async def lenient(tmp_path: Path) -> AsyncIterator[Gate]:
-    async with open_gate(tmp_path) as opened:
+async def lenient(tmp_path: Path, database_url: str) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path, url=database_url) as opened:
         yield opened
 
 
@@ -106,8 +106,11 @@ async def test_of_simultaneous_exchanges_one_wins(strict: Gate) -> None:
     assert sum(isinstance(outcome, Unauthenticated) for outcome in outcomes) == 19
 
 
-async def test_of_simultaneous_exchanges_in_two_processes_one_wins(tmp_path: Path) -> None:
-    async with open_gate(tmp_path, identity=STRICT) as one, open_gate(tmp_path, identity=STRICT) as two:
+async def test_of_simultaneous_exchanges_in_two_processes_one_wins(tmp_path: Path, database_url: str) -> None:
+    async with (
+        open_gate(tmp_path, url=database_url, identity=STRICT) as one,
+        open_gate(tmp_path, url=database_url, identity=STRICT) as two,
+    ):
         shown = [token(one, jti=f"token {number}") for number in range(20)]
 
         outcomes = await asyncio.gather(
@@ -118,12 +121,12 @@ async def test_of_simultaneous_exchanges_in_two_processes_one_wins(tmp_path: Pat
     assert sum(isinstance(outcome, Unauthenticated) for outcome in outcomes) == 20
 
 
-async def test_a_restart_does_not_forget(tmp_path: Path) -> None:
-    async with open_gate(tmp_path, identity=STRICT) as gate:
+async def test_a_restart_does_not_forget(tmp_path: Path, database_url: str) -> None:
+    async with open_gate(tmp_path, url=database_url, identity=STRICT) as gate:
         shown = token(gate)
         await exchange(gate, shown)
 
-    async with open_gate(tmp_path, identity=STRICT) as gate:
+    async with open_gate(tmp_path, url=database_url, identity=STRICT) as gate:
         with pytest.raises(Unauthenticated):
             await exchange(gate, shown)
 
@@ -165,9 +168,9 @@ async def test_a_token_is_remembered_to_its_very_end(strict: Gate) -> None:
     assert strict.bridge.refused[RefusalReason.REPLAYED] == 1
 
 
-async def test_where_no_more_can_be_remembered_nobody_signs_in(tmp_path: Path) -> None:
+async def test_where_no_more_can_be_remembered_nobody_signs_in(tmp_path: Path, database_url: str) -> None:
     few = STRICT.model_copy(update={"single_use_tokens": 2})
-    async with open_gate(tmp_path, identity=few) as gate:
+    async with open_gate(tmp_path, url=database_url, identity=few) as gate:
         first = token(gate, jti="0")
         await exchange(gate, first)
         await exchange(gate, token(gate, jti="1"))

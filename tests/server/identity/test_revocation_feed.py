@@ -19,8 +19,8 @@ from tests.support.site import LIFETIMES, Gate, open_gate
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
-    async with open_gate(tmp_path) as opened:
+async def gate(tmp_path: Path, database_url: str) -> AsyncIterator[Gate]:
+    async with open_gate(tmp_path, url=database_url) as opened:
         yield opened
 
 
@@ -29,10 +29,12 @@ async def sign_in(gate: Gate, sub: str = issuer.ALICE) -> Login:
     return await gate.bridge.login(token, {}, create=True, wanted_username=None)
 
 
-async def test_what_another_process_ended_is_refused_after_the_next_look(tmp_path: Path) -> None:
-    async with open_gate(tmp_path) as here:
+async def test_what_another_process_ended_is_refused_after_the_next_look(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with open_gate(tmp_path, url=database_url) as here:
         mine, other = await sign_in(here), await sign_in(here, BOB)
-        async with open_gate(tmp_path, clock=here.clock) as there:
+        async with open_gate(tmp_path, url=database_url, clock=here.clock) as there:
             now = int(here.clock.wall())
             await there.store.families.revoke_account(mine.user_id, now=now, reason=Ended.OPERATOR)
 

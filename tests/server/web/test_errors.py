@@ -19,6 +19,7 @@ from server.identity.failures import (
     Unauthenticated,
     Unfinished,
 )
+from server.storage.failures import Reason, StorageUnavailable
 from server.web.errors import STATUS, Code, Failure, answer, failed
 
 
@@ -39,6 +40,7 @@ def body(response: web.StreamResponse) -> object:
         (TooManyLogins(1), 429, 8, "Too many logins, try again later."),
         (TokensNotKept(), 503, 14, "Sign-in unavailable"),
         (KeysUnavailable(), 503, 14, "Identity provider unavailable"),
+        (StorageUnavailable(Reason.FULL), 503, 14, "Storage unavailable"),
         (PlayerRefused("x"), 403, 7, "x"),
         (GameFault(), 500, 13, "Internal Server Error"),
         (Unfinished(), 503, 14, "Sign-in unavailable"),
