@@ -53,10 +53,11 @@ class Bans:
     async def ban(
         self, account_id: str | None, also: Collection[IdentityName], *, reason: str, now: int
     ) -> list[Revoked]:
-        """Ban all identities of an account, and these; end the account's logins."""
+        """Ban all identities of an account, and these; end the logins of their accounts."""
 
         async def work(connection: AsyncConnection) -> list[Revoked]:
-            for name in await self._names(connection, account_id, also):
+            names = await self._names(connection, account_id, also)
+            for name in names:
                 await take_turn_of(connection, name)
                 if not await self._is_banned(connection, name):
                     await connection.execute(
@@ -64,10 +65,9 @@ class Bans:
                             issuer=name.issuer, subject=name.subject, reason=reason, created_at=now
                         )
                     )
-            if account_id is None:
-                return []
+            owners = await self._owners(connection, names)
             ended = await families.revoke(
-                connection, families_table.c.account_id == account_id, now, Ended.BANNED
+                connection, families_table.c.account_id.in_(owners), now, Ended.BANNED
             )
             await record(connection, ended)
             return ended
@@ -95,6 +95,18 @@ class Bans:
                 identities.c.account_id == account_id
             )
             found |= {IdentityName(row.issuer, row.subject) for row in await connection.execute(query)}
+        return sorted(found)
+
+    async def _owners(self, connection: AsyncConnection, names: Collection[IdentityName]) -> list[str]:
+        """The accounts of these identities, locked: one may have been made since the caller looked."""
+        found = set()
+        for name in names:
+            query = select(identities.c.account_id).where(
+                identities.c.issuer == name.issuer, identities.c.subject == name.subject
+            )
+            found |= set(await connection.scalars(query))
+        for account_id in sorted(found):
+            await lock(connection, account_id)
         return sorted(found)
 
     async def _is_banned(self, connection: AsyncConnection, name: IdentityName) -> bool:

@@ -34,8 +34,8 @@ Results = dict[str, Played | Exception]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return uvloop.run(replay_all(tmp_path_factory.mktemp("server")))
+def results(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Results:
+    return uvloop.run(replay_all(tmp_path_factory.mktemp("server"), module_database_url))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -56,11 +56,11 @@ def test_every_difference_has_its_place() -> None:
     assert all(difference["reason"] for difference in DIFFERENCES)
 
 
-async def replay_all(folder: Path) -> Results:
+async def replay_all(folder: Path, url: str) -> Results:
     results: Results = {}
     async with AsyncExitStack() as stack:
         clock = JumpingClock()
-        shared = await stack.enter_async_context(running(folder, clock=clock))
+        shared = await stack.enter_async_context(running(folder, url=url, clock=clock))
         for scenario, lines in groupby(LINES, key=lambda line: line["scenario"]):
             if scenario in SHORTENED:
                 async with running(folder / scenario, socket=SHORTENED[scenario], clock=clock) as own:

@@ -88,6 +88,26 @@ def test_a_taken_port_is_told(tmp_path: Path, taken_port: int, setting: str) -> 
     assert f"{taken_port}" in refusal(tmp_path, **{setting: value})
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://lockgate:hunter2@127.0.0.1:1/game", "127.0.0.1:1/game"),
+        (
+            "postgresql://lockgate:hunter2@127.0.0.1:1/game?sslmode=hunter2",
+            "sslmode must be one of",
+        ),
+        ("mysql://lockgate:hunter2@127.0.0.1:1/game", "must be sqlite:///path"),
+    ],
+)
+def test_a_database_that_cannot_be_had_is_told_without_its_password(
+    tmp_path: Path, url: str, told: str
+) -> None:
+    output = refusal(tmp_path, LOCKGATE_STORAGE__URL=url)
+
+    assert told in output
+    assert "hunter2" not in output
+
+
 def test_a_ready_server_answers_and_stops_clean(tmp_path: Path) -> None:
     with running_server(tmp_path) as server, OPENER.open(f"http://{server.ops}/readyz", timeout=5) as answer:
         assert answer.status == 200
@@ -102,13 +122,14 @@ def test_an_interrupt_stops_it_as_a_termination_does(tmp_path: Path) -> None:
         assert server.process.wait(15) == 0
 
 
-def test_accounts_and_sessions_outlive_a_restart(tmp_path: Path) -> None:
-    with running_server(tmp_path) as server:
+def test_accounts_and_sessions_outlive_a_restart(tmp_path: Path, database_url: str) -> None:
+    storage = {"LOCKGATE_STORAGE__URL": database_url}
+    with running_server(tmp_path, environment=storage) as server:
         # An account belongs to issuer and subject, and the port is a part of the issuer.
         same_issuer = {"LOCKGATE_DEV__PORT": server.issuer.split("/")[2].rpartition(":")[2]}
         first = sign_in(server, "alice")
 
-    with running_server(tmp_path, environment=same_issuer) as server:
+    with running_server(tmp_path, environment=storage | same_issuer) as server:
         second = sign_in(server, "alice")
         account = ask(server, "/v2/account", f"Bearer {first['token']}")
 

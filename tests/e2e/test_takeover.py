@@ -12,8 +12,8 @@ ROUNDS = 5
 REPLACED = (1000, "server-side session disconnect")
 
 
-async def test_of_many_sockets_opened_at_once_the_newest_stays(tmp_path: Path) -> None:
-    async with running(tmp_path) as live:
+async def test_of_many_sockets_opened_at_once_the_newest_stays(tmp_path: Path, database_url: str) -> None:
+    async with running(tmp_path, url=database_url) as live:
         token = (await live.sign_in("ada"))["token"]
 
         for number in range(1, ROUNDS + 1):
@@ -54,8 +54,10 @@ async def own_session_id(socket: RawSocket) -> str:
     return str((await socket.hear())["match"]["self"]["session_id"])
 
 
-async def test_others_see_the_older_socket_leave_before_the_newer_joins(tmp_path: Path) -> None:
-    async with running(tmp_path) as live:
+async def test_others_see_the_older_socket_leave_before_the_newer_joins(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with running(tmp_path, url=database_url) as live:
         older = await live.connect("ada", status=True)
         (join,) = (await older.hear())["status_presence_event"]["joins"]
         watcher = await live.connect("bob")
@@ -95,8 +97,10 @@ async def meet(first: RawSocket, second: RawSocket) -> str:
     return match_id
 
 
-async def test_the_late_close_of_a_replaced_socket_does_not_touch_its_successor(tmp_path: Path) -> None:
-    async with running(tmp_path) as live:
+async def test_the_late_close_of_a_replaced_socket_does_not_touch_its_successor(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with running(tmp_path, url=database_url) as live:
         older = await live.connect("ada")
         older.closing = True  # its client does not answer the close
         newer = await live.connect("ada")
@@ -118,8 +122,8 @@ async def closes(socket: RawSocket) -> tuple[int, str]:
     raise AssertionError("TCP ended without a close frame")
 
 
-async def test_without_the_rule_a_player_has_many_sockets(tmp_path: Path) -> None:
-    async with running(tmp_path, session={"single_socket": False}) as live:
+async def test_without_the_rule_a_player_has_many_sockets(tmp_path: Path, database_url: str) -> None:
+    async with running(tmp_path, url=database_url, session={"single_socket": False}) as live:
         await each_answers(live, [await live.connect("ada") for _ in range(3)])
 
 

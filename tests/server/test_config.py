@@ -273,3 +273,30 @@ def test_a_socket_expiry_is_one_of_three(policy: str) -> None:
     assert problems(flags={"session": {"socket_expiry": policy.upper()}})[0].startswith(
         "session.socket_expiry:"
     )
+
+
+def test_the_url_of_the_database_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGATE_STORAGE__URL", "postgres://lockgate:hunter2@db/game")
+
+    settings = load()
+
+    assert "hunter2" not in f"{settings!r} {settings.storage} {settings.model_dump()}"
+    assert settings.storage.url.get_secret_value() == "postgres://lockgate:hunter2@db/game"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("url", "'postgresql://u:hunter2@db'"),
+        ("url", "'mysql://u:hunter2@db/game'"),
+        ("url", "'postgresql://u:hunter2@db/game?options=hunter2'"),
+        ("pool_size", "0"),
+        ("timeout_s", "0"),
+        ("timeout_s", "61"),
+    ],
+)
+def test_a_storage_setting_out_of_bounds_is_told_by_its_key(tmp_path: Path, key: str, value: str) -> None:
+    [problem] = problems(written(tmp_path, f"[storage]\n{key} = {value}\n"))
+
+    assert problem.startswith(f"storage.{key}: ")
+    assert "hunter2" not in problem

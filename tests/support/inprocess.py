@@ -57,6 +57,7 @@ def settings_in(folder: Path, **sections: Any) -> Settings:
 async def running(
     folder: Path,
     *,
+    url: str | None = None,
     socket: dict[str, Any] | None = None,
     session: dict[str, Any] | None = None,
     identity: IdentitySettings | None = None,
@@ -64,12 +65,13 @@ async def running(
     allowed_origins: tuple[str, ...] = ("*",),
     clock: Clock | None = None,
 ) -> AsyncIterator[Live]:
-    """Start a server with these settings changed; stop it at the end."""
+    """Start a server with these settings changed, on the database at `url`; stop it at the end."""
     settings = settings_in(
         folder,
         socket=SocketSettings(**(socket or {})),
         session=SessionSettings(**(session or {})),
         identity=identity or IdentitySettings(),
+        **({} if url is None else {"storage": StorageSettings(url=SecretStr(url))}),
         listen=ListenSettings(
             public="127.0.0.1:0",
             ops="127.0.0.1:0",

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from server.storage.store import Store, User, derived_id
 from server.tasks import TaskOwner
 from tests.support.families import NOW, login
 from tests.support.issuer import ALICE, ISSUER
-from tests.support.postgres import PASSWORD, Postgres, PostgresMissing, running_postgres
+from tests.support.postgres import PASSWORD, Postgres
 
 
 async def test_what_was_written_is_there_after_a_restart(database_url: str) -> None:
@@ -224,16 +224,6 @@ async def test_a_server_that_does_not_answer_is_given_up_in_time(postgres: Postg
         assert await slow is Reason.TIMEOUT
         assert await read(database) == 42
     await database.close()
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """A server that a test may stop."""
-    try:
-        with running_postgres() as server:
-            yield server
-    except PostgresMissing as missing:
-        pytest.skip(str(missing))
 
 
 async def test_a_server_that_comes_back_is_used_again(own_postgres: Postgres) -> None:

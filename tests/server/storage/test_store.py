@@ -1,13 +1,16 @@
 """The store's questions and answers."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 
 from server.ids import RandomIds
-from server.storage.store import CHUNK, Store, User, is_account_id, suffixed
-from tests.support.families import NOW, login
-from tests.support.issuer import ALICE, BOB
+from server.storage.bans import Banned
+from server.storage.links import IdentityName, Link
+from server.storage.store import CHUNK, Store, User, derived_id, is_account_id, suffixed
+from tests.support.families import NOW, login, new_family
+from tests.support.issuer import ALICE, BOB, ISSUER
 
 
 class StubbornIds(RandomIds):
@@ -76,3 +79,85 @@ def test_an_account_id_is_one_text() -> None:
 def test_a_suffixed_name_is_cut_at_a_character() -> None:
     assert suffixed("ann", "abc123") == "ann-abc123"
     assert suffixed("☃" * 42, "abc123") == "☃" * 40 + "-abc123"
+
+
+ROUNDS = 12
+
+
+@pytest.fixture
+async def two(database_url: str) -> AsyncIterator[tuple[Store, Store]]:
+    """Two processes on one database."""
+    stores = Store(RandomIds("one")), Store(RandomIds("two"))
+    for store in stores:
+        await store.open(database_url)
+    yield stores
+    for store in stores:
+        await store.close()
+
+
+async def at_once(*operations: Awaitable[object]) -> None:
+    """Both, in any order; each may find that the other was first."""
+    for outcome in await asyncio.gather(*operations, return_exceptions=True):
+        assert not isinstance(outcome, Exception) or isinstance(outcome, Banned), outcome
+
+
+async def test_a_login_during_a_ban_is_refused_or_ended(two: tuple[Store, Store]) -> None:
+    for number in range(ROUNDS):
+        name = IdentityName(ISSUER, f"player-{number}")
+        account = derived_id(*name)
+        if number % 2:
+            await login(two[0], name.subject, f"old-{number}")
+        known = await two[1].account_of(name)
+        await at_once(
+            two[0].login(new_family(f"new-{number}", name.subject), create=True, username=None),
+            two[1].bans.ban(known, [name], reason="", now=NOW),
+        )
+
+        made = await two[0].families.find(f"new-{number}")
+        assert made is None or (made.account_id, made.revoked) == (account, True)
+
+
+async def test_a_login_during_an_unlinking_is_refused_or_ended(two: tuple[Store, Store]) -> None:
+    await login(two[0], ALICE, "first")
+    for number in range(ROUNDS):
+        name = IdentityName(ISSUER, f"other-{number}")
+        assert await two[0].link(ALICE, name, now=NOW, limit=100) is Link.MADE
+        await at_once(
+            two[0].login(new_family(f"new-{number}", name.subject), create=False, username=None),
+            two[1].unlink(ALICE, name, now=NOW, keep="first"),
+        )
+
+        made = await two[0].families.find(f"new-{number}")
+        assert made is None or made.revoked
+
+
+async def test_a_login_during_a_deletion_is_of_a_new_account_or_gone(two: tuple[Store, Store]) -> None:
+    for number in range(ROUNDS):
+        account = derived_id(ISSUER, f"player-{number}")
+        await login(two[0], f"player-{number}", f"old-{number}", "ada")
+        await at_once(
+            two[0].login(new_family(f"new-{number}", f"player-{number}"), create=True, username="eve"),
+            two[1].delete(account),
+        )
+
+        made = await two[0].families.find(f"new-{number}")
+        assert made is None or made.present_name.startswith("eve")
+        assert await two[0].families.find(f"old-{number}") is None
+
+
+async def test_a_linking_during_a_deletion_leaves_no_identity_of_nobody(two: tuple[Store, Store]) -> None:
+    for number in range(ROUNDS):
+        account = derived_id(ISSUER, f"player-{number}")
+        name = IdentityName(ISSUER, f"other-{number}")
+        await login(two[0], f"player-{number}", f"old-{number}")
+        await at_once(two[0].link(account, name, now=NOW, limit=9), two[1].delete(account))
+
+        assert await two[0].account_of(name) is None
+
+
+async def test_names_that_no_database_can_hold_are_nobodys(store: Store) -> None:
+    await login(store, ALICE, "f1", "alice")
+
+    found = await store.find_users(["\0", "\ud800", ALICE], ["a\0b", "\udfff", "alice"])
+
+    assert found == [User(ALICE, "alice")]

@@ -26,9 +26,12 @@ FREE_TEXT = re.compile(r"proto: ")
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+async def site(tmp_path: Path, database_url: str) -> AsyncIterator[Site]:
     identity = IDENTITY.model_copy(update={"allow_client_username": True})
-    async with open_gate(tmp_path, identity=identity) as gate, running_site(gate) as running:
+    async with (
+        open_gate(tmp_path, url=database_url, identity=identity) as gate,
+        running_site(gate) as running,
+    ):
         yield running
 
 
