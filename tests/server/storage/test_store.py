@@ -137,7 +137,7 @@ async def test_a_login_during_a_deletion_is_of_a_new_account_or_gone(two: tuple[
         await login(two[0], f"player-{number}", f"old-{number}", "ada")
         await at_once(
             two[0].login(new_family(f"new-{number}", f"player-{number}"), create=True, username="eve"),
-            two[1].delete(account),
+            two[1].delete(account, now=NOW),
         )
 
         made = await two[0].families.find(f"new-{number}")
@@ -150,7 +150,7 @@ async def test_a_linking_during_a_deletion_leaves_no_identity_of_nobody(two: tup
         account = derived_id(ISSUER, f"player-{number}")
         name = IdentityName(ISSUER, f"other-{number}")
         await login(two[0], f"player-{number}", f"old-{number}")
-        await at_once(two[0].link(account, name, now=NOW, limit=9), two[1].delete(account))
+        await at_once(two[0].link(account, name, now=NOW, limit=9), two[1].delete(account, now=NOW))
 
         assert await two[0].account_of(name) is None
 
