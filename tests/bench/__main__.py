@@ -13,6 +13,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from tests.bench.process import ServerProcess
 from tests.bench.report import say, table
 from tests.bench.tokens import TokenBench
 from tests.support.node import NODE, PackagesMissing, install_packages
+from tests.support.postgres import Postgres, PostgresMissing, running_postgres
 
 NODE_FOLDER = Path(__file__).parent / "contenders" / "node"
 Scenario = Callable[[ServerProcess, int], Awaitable[float]]
@@ -225,7 +227,7 @@ def scenarios(bench: Bench) -> dict[str, Scenario]:
     }
 
 
-async def main(options: argparse.Namespace) -> None:
+async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[0]})
     results: dict[str, dict[str, list[float]]] = {}
@@ -235,7 +237,8 @@ async def main(options: argparse.Namespace) -> None:
         names = [contender.name for contender in bench.contenders]
         chosen = {name: run for name, run in scenarios(bench).items() if options.only in name}
         verifier = [str(NODE), str(NODE_FOLDER / "verify.mjs")] if with_node else None
-        logins = LoginBench(cores[-1], options.seconds, verifier) if options.only in LOGIN_ROWS else None
+        wanted = options.only in LOGIN_ROWS
+        logins = LoginBench(cores[-1], options.seconds, verifier, postgres) if wanted else None
         tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
@@ -269,4 +272,10 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a measurement")
     parser.add_argument("--warm", type=float, default=0.5, help="warm-up before it")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
-    uvloop.run(main(parser.parse_args()))
+    chosen_options = parser.parse_args()
+    with ExitStack() as beside:
+        server = None
+        if chosen_options.only in LOGIN_ROWS:
+            with suppress(PostgresMissing):
+                server = beside.enter_context(running_postgres(durable=True))
+        uvloop.run(main(chosen_options, server))

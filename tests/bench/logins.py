@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.issuer import CLIENT, ISSUER, POOL, BenchIssuer
 from tests.bench.process import ServerProcess
 from tests.bench.report import say, table
+from tests.support.postgres import Postgres
 
 LOGINS = 1000
 PER_SECOND = 200
@@ -106,9 +108,12 @@ class Pool:
 class LoginBench:
     """All measurements of logins, on one core beside the load's."""
 
-    def __init__(self, core: int, seconds: float, node: Sequence[str] | None) -> None:
+    def __init__(
+        self, core: int, seconds: float, node: Sequence[str] | None, postgres: Postgres | None
+    ) -> None:
         self._core = core
         self._seconds = seconds
+        self._postgres = postgres
         self._issuer = BenchIssuer()
         self._tokens = self._issuer.tokens(WARM + LOGINS)
         self._verifiers = VERIFIERS | ({} if node is None else {"aws-jwt-verify": list(node)})
@@ -116,31 +121,45 @@ class LoginBench:
         self.passed: Results = {}
 
     async def round(self) -> None:
-        """Each verifier once, and a fresh server: once with new players, once with the same again."""
+        """Each verifier once; on each database a fresh server, with new players and with the same again."""
         for name, command in self._verifiers.items():
             cost = await asyncio.to_thread(self._verify, command)
             self.verified.setdefault(VERIFIED, {}).setdefault(name, []).append(cost)
             say(f"         {VERIFIED:42} {name:14} {cost:10.2f}")
+        with tempfile.TemporaryDirectory() as folder:
+            self._note("SQLite", await self._serve(f"sqlite:///{folder}/bench.db"))
+        if self._postgres is not None:
+            with ExitStack() as stack:  # in a thread: its administration has a loop of its own
+                url = await asyncio.to_thread(stack.enter_context, self._postgres.database())
+                self._note("PostgreSQL", await self._serve(url))
+                await asyncio.to_thread(stack.close)
+
+    def _note(self, database: str, kinds: Mapping[str, Passed]) -> None:
         verified_us = self.verified[VERIFIED]["lockgate"][-1]
-        for kind, passed in (await self._serve()).items():
+        for kind, passed in kinds.items():
             figures = {
                 f"{kind} at {PER_SECOND}/s, CPU us": passed.cpu_us,
                 f"{kind}, of it verification": verified_us,
                 f"{kind}, of it storage, minting, HTTP": passed.cpu_us - verified_us,
-                f"{kind} at {PER_SECOND}/s on SQLite, p50 ms": passed.latency_ms(50),
-                f"{kind} at {PER_SECOND}/s on SQLite, p99 ms": passed.latency_ms(99),
+                f"{kind} at {PER_SECOND}/s, p50 ms": passed.latency_ms(50),
+                f"{kind} at {PER_SECOND}/s, p99 ms": passed.latency_ms(99),
             }
             for label, figure in figures.items():
-                self.passed.setdefault(label, {}).setdefault("lockgate", []).append(figure)
-                say(f"         {label:56} {figure:10.2f}")
+                self.passed.setdefault(label, {}).setdefault(database, []).append(figure)
+                say(f"         {label:42} {database:14} {figure:10.2f}")
 
     def report(self) -> str:
         """Both tables."""
+        databases = ["SQLite"] if self._postgres is None else ["SQLite", "PostgreSQL"]
+        missing = (
+            "" if self._postgres is not None else "\n(No PostgreSQL here, so its column is missing.)"
+        )
         return "\n\n".join(
             [
                 table(self.verified, list(self._verifiers)),
-                f"{LOGINS} logins each, on an open schedule: lateness counts\n"
-                + table(self.passed, ["lockgate"]),
+                f"{LOGINS} logins each, on an open schedule: lateness counts; CPU is our process's alone\n"
+                + table(self.passed, databases)
+                + missing,
             ]
         )
 
@@ -163,11 +182,11 @@ class LoginBench:
         )
         return float(done.stdout)
 
-    async def _serve(self) -> Mapping[str, Passed]:
+    async def _serve(self, database: str) -> Mapping[str, Passed]:
         command = [sys.executable, "-m", "server", "serve"]
         async with self._issuer.published() as jwks_url:
             with tempfile.TemporaryDirectory() as folder:
-                environment = _environment(Path(folder), jwks_url)
+                environment = _environment(Path(folder), database, jwks_url)
                 with ServerProcess(command, "server_ready", self._core, environment) as server:
                     return await self._load(server)
 
@@ -184,11 +203,11 @@ class LoginBench:
         return passed
 
 
-def _environment(folder: Path, jwks_url: str) -> dict[str, str]:
+def _environment(folder: Path, database: str, jwks_url: str) -> dict[str, str]:
     issuer = {"issuer": ISSUER, "jwks_url": jwks_url, "client_ids": [CLIENT]}
     return {
         "LOCKGATE_DATA_DIR": str(folder),
-        "LOCKGATE_STORAGE__URL": f"sqlite:///{folder}/bench.db",
+        "LOCKGATE_STORAGE__URL": database,
         "LOCKGATE_LISTEN__PUBLIC": "127.0.0.1:0",
         "LOCKGATE_LISTEN__OPS": "127.0.0.1:0",
         "LOCKGATE_IDENTITY__ISSUERS": json.dumps([issuer]),

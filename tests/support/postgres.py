@@ -1,7 +1,7 @@
 """A PostgreSQL server of the test run's own, on a loopback port, its data in a temporary folder.
 
-It runs without fsync, as nothing here outlives the run. Root cannot run PostgreSQL, so it is started as the
-user that Debian's package makes; if root finds no PostgreSQL, it installs that package.
+Tests run it without fsync, as nothing there outlives the run. Root cannot run PostgreSQL, so it is started as
+the user that Debian's package makes; if root finds no PostgreSQL, it installs that package.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import text
@@ -35,14 +35,15 @@ START_LIMIT_S = 60
 STOP_LIMIT_S = 20
 TEMPLATE = "migrated"
 SETTINGS = {
-    "fsync": "off",
-    "full_page_writes": "off",
     "max_connections": "100",
     "shared_buffers": "32MB",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "autovacuum": "off",
 }
+
+
+FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 
 
 class PostgresMissing(Exception):
@@ -52,7 +53,8 @@ class PostgresMissing(Exception):
 class Postgres:
     """A server that runs. Ends with the process that started it, however that ends."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, settings: Mapping[str, str]) -> None:
+        self._settings = settings
         self._binaries = binaries
         self._folder = folder
         self._data = folder / "data"
@@ -91,7 +93,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start it (again), on the same port and data."""
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         self._process = self._run("postgres", "-D", self._data, "-p", str(self.port), *options)
         deadline = time.monotonic() + START_LIMIT_S
         while not self._is_ready():
@@ -178,11 +180,14 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Start a server; at the end stop it and remove its data. Raises `PostgresMissing`."""
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """Start a server; at the end stop it and remove its data. Raises `PostgresMissing`.
+
+    `durable`: it waits for the disk, which no test needs.
+    """
     binaries = find_binaries() or install()
     with tempfile.TemporaryDirectory(prefix="lockgate-postgres-", ignore_cleanup_errors=True) as folder:
-        postgres = Postgres(binaries, Path(folder))
+        postgres = Postgres(binaries, Path(folder), SETTINGS if durable else SETTINGS | FORGETFUL)
         try:
             postgres.make()
             yield postgres
