@@ -17,7 +17,7 @@ from tests.support.running import RunningServer, running_server
 from tests.support.site import AUTHENTICATE, SERVER_KEY, bearer
 from tests.support.twin import REFRESH
 
-KILLS = 20
+KILLS = {"sqlite": 20, "postgresql": 5}
 LOGINS = 500
 LOGINS_PER_PLAYER = 10
 LOGOUTS = 15
@@ -147,13 +147,16 @@ async def check(calls: Calls, client: Client) -> bool:
     return True
 
 
-async def test_a_killed_server_has_forked_lost_and_forgotten_nothing(tmp_path: Path) -> None:
+async def test_a_killed_server_has_forked_lost_and_forgotten_nothing(
+    tmp_path: Path, database_url: str
+) -> None:
+    kills = KILLS[database_url.partition(":")[0]]
+    environment = {"LOCKGATE_SESSION__REFRESH_GRACE_S": "60", "LOCKGATE_STORAGE__URL": database_url}
     chance = random.Random(4)
     clients: list[Client] = []
     ended: list[Client] = []
     unanswered = 0
-    for kill in range(KILLS + 1):
-        environment = {"LOCKGATE_SESSION__REFRESH_GRACE_S": "60"}
+    for kill in range(kills + 1):
         with running_server(tmp_path, environment=environment) as server:
             connector = aiohttp.TCPConnector(limit=0)
             async with aiohttp.ClientSession(connector=connector) as http:
@@ -161,7 +164,7 @@ async def test_a_killed_server_has_forked_lost_and_forgotten_nothing(tmp_path: P
                 alive = await asyncio.gather(*(check(calls, client) for client in clients))
                 ended += [client for client, lives in zip(clients, alive, strict=True) if not lives]
                 clients = [client for client, lives in zip(clients, alive, strict=True) if lives]
-                if kill < KILLS:
+                if kill < kills:
                     clients += await sign_in(calls, server, f"player-{kill}", LOGINS - len(clients))
                     calls.answers = 0
                     await burst(calls, clients, chance)
@@ -173,5 +176,5 @@ async def test_a_killed_server_has_forked_lost_and_forgotten_nothing(tmp_path: P
                     assert all(dead), "an end was forgotten after a while"
 
     # Killed too early or too late, it would show nothing.
-    assert 0.1 < unanswered / (KILLS * LOGINS) < 0.9
-    assert len(ended) > KILLS * LOGOUTS / 4
+    assert 0.1 < unanswered / (kills * LOGINS) < 0.9
+    assert len(ended) > kills * LOGOUTS / 4

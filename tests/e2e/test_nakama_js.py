@@ -64,6 +64,16 @@ SOCKET_REFRESH = [
 ]
 STRICT = {"LOCKGATE_SESSION__SOCKET_EXPIRY": "strict", "LOCKGATE_SESSION__TOKEN_TTL_S": "6"}
 
+TABS = [
+    "sign in, and restore the session in two tabs",
+    "both refresh at once and have the same",
+    "both work on",
+    "a third tab, late but within the grace time, has the same too",
+    "one tab refreshes again, and then the other with what it has",
+    "logging out in one tab closes the socket of the other",
+    "then no tab has a login any more",
+]
+
 AUTO_REFRESH = [
     "sign in and connect",
     "call across several expiries",
@@ -111,6 +121,7 @@ def tell(story: Path, told: dict[str, Any]) -> tuple[list[str], list[str]]:
         ("two_players.mjs", TWO_PLAYERS, {}),
         ("takeover.mjs", TAKEOVER, {}),
         ("identities.mjs", IDENTITIES, {}),
+        ("tabs.mjs", TABS, {}),
         ("socket_refresh.mjs", SOCKET_REFRESH, STRICT),
         ("auto_refresh.mjs", AUTO_REFRESH, SHORT_LIVED),
     ],

@@ -29,9 +29,14 @@ async def bodies(http: aiohttp.ClientSession, servers: Sequence[RunningServer], 
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_a_thousand_refreshes_of_one_token_give_one_successor(tmp_path: Path, processes: int) -> None:
+async def test_a_thousand_refreshes_of_one_token_give_one_successor(
+    tmp_path: Path, database_url: str, processes: int
+) -> None:
+    environment = {"LOCKGATE_STORAGE__URL": database_url}
     with ExitStack() as stack:
-        servers = [stack.enter_context(running_server(tmp_path)) for _ in range(processes)]
+        servers = [
+            stack.enter_context(running_server(tmp_path, environment=environment)) for _ in range(processes)
+        ]
         first = servers[0]
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             body = {"id": first.identity_token("alice")}

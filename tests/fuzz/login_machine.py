@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +22,7 @@ from server.storage.revocations import Ended
 from tests.support import issuer
 from tests.support.clock import ManualClock
 from tests.support.login_model import DAY_S, Fate, Login, Model
+from tests.support.postgres import Postgres
 from tests.support.site import SESSION, bearer
 from tests.support.twin import Twin, running_twin
 
@@ -47,6 +48,8 @@ class LoginLives(RuleBasedStateMachine):
     """Two processes, a few players, and their logins. `seen` counts what happened."""
 
     seen: ClassVar[Counter[str]] = Counter()
+    postgres: ClassVar[Postgres | None] = None
+    """Where the database is; otherwise it is of SQLite."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +59,7 @@ class LoginLives(RuleBasedStateMachine):
         self.model = Model(KEEP)
         self.folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         self.path = Path(self.folder.name)
+        self.database = ExitStack()
         self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self.open = [AsyncExitStack(), AsyncExitStack()]
         self.twins: list[Twin] = []
@@ -67,11 +71,14 @@ class LoginLives(RuleBasedStateMachine):
     def start(self, single: bool) -> None:
         self.settings = SESSION.model_copy(update={"families_per_account": KEEP, "single_session": single})
         self.model = Model(1 if single else KEEP)
+        self.url = f"sqlite:///{self.path / 'lockgate.db'}"
+        if self.postgres is not None:
+            self.url = self.database.enter_context(self.postgres.database())
         for number in (0, 1):
             self.twins.append(self.run(self.started(number)))
 
     async def started(self, number: int) -> Twin:
-        twin = running_twin(self.path, self.settings, self.clock)
+        twin = running_twin(self.path, self.url, self.settings, self.clock)
         return await self.open[number].enter_async_context(twin)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -90,6 +97,7 @@ class LoginLives(RuleBasedStateMachine):
                 for stack in self.open:
                     self.runner.run(stack.aclose())
             self.runner.close()
+            self.database.close()
             self.folder.cleanup()
 
     def in_reach(self, number: int) -> Login:
@@ -401,6 +409,13 @@ class LoginLives(RuleBasedStateMachine):
                 del self.model.account_of[who]
                 made = [one for one in self.model.of(by.account) if one.who == who and one is not by]
                 self.ended(self.model.end(made, "unlinked"), at)
+
+    @with_logins
+    @rule(by=logins, who=players, at=twins)
+    def borrow_an_identity(self, by: Login, who: str, at: int) -> None:
+        self.change_identities(by, who, at, "link")
+        self.log_in(who, at)
+        self.change_identities(by, who, 1 - at, "unlink")
 
     def linked(self, account: str, who: str, status: int) -> None:
         if who in self.model.banned:

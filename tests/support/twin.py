@@ -79,9 +79,11 @@ def _opens(status: int, opened: int) -> bool:
 
 
 @asynccontextmanager
-async def running_twin(folder: Path, session: SessionSettings, clock: ManualClock) -> AsyncIterator[Twin]:
-    """Start a process on the database in `folder`; stop it at the end."""
-    async with open_gate(folder, session=session, clock=clock) as gate:
+async def running_twin(
+    folder: Path, url: str, session: SessionSettings, clock: ManualClock
+) -> AsyncIterator[Twin]:
+    """Start a process on a database, with the keys in `folder`; stop it at the end."""
+    async with open_gate(folder, url=url, session=session, clock=clock) as gate:
         await gate.feed.close()  # it looks when it is told to
 
         def door(browsers: Browsers) -> Upgrade:
