@@ -5,7 +5,7 @@ Banning an account bans every identity that signs in to it and ends its logins, 
 
 from collections.abc import Collection
 
-from sqlalchemy import delete, exists, insert, select
+from sqlalchemy import bindparam, delete, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import families
@@ -16,6 +16,10 @@ from server.storage.revocations import Ended, Revoked, record
 from server.storage.tables import bans, identities
 from server.storage.tables import families as families_table
 
+_IS_BANNED = select(
+    exists().where(bans.c.issuer == bindparam("issuer"), bans.c.subject == bindparam("subject"))
+)
+
 
 class Banned(Exception):
     """This identity may not sign in, or be linked."""
@@ -23,8 +27,7 @@ class Banned(Exception):
 
 async def check(connection: AsyncConnection, name: IdentityName) -> None:
     """Raises `Banned`. You must hold the account's lock, or `take_turn_of` the name if it has none yet."""
-    query = select(exists().where(bans.c.issuer == name.issuer, bans.c.subject == name.subject))
-    if await connection.scalar(query):
+    if await connection.scalar(_IS_BANNED, name._asdict()):
         raise Banned
 
 

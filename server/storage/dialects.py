@@ -1,7 +1,9 @@
 """What the databases do differently, where a statement must know; how they are opened is in `engine.py`."""
 
-from sqlalchemy import func, select
+from sqlalchemy import String, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+_TURN = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=String), 0)))
 
 
 async def take_turn(connection: AsyncConnection, name: str) -> None:
@@ -11,7 +13,7 @@ async def take_turn(connection: AsyncConnection, name: str) -> None:
     and needs neither. Turns of two names must be taken in one order everywhere.
     """
     if connection.dialect.name == "postgresql":
-        await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+        await connection.execute(_TURN, {"name": name})
 
 
 def is_storable(text: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.database import Database
@@ -25,6 +25,17 @@ _FIND = (
     .where(families.c.id == bindparam("family_id"))
 )
 _ADD = insert(families)
+_OLDEST = (
+    select(families.c.id)
+    .where(
+        families.c.account_id == bindparam("account_id"),
+        families.c.id != bindparam("newest"),
+        _ALIVE,
+        families.c.refresh_exp > bindparam("now"),
+    )
+    .order_by(families.c.created_at.desc(), families.c.id)
+    .offset(bindparam("kept", type_=Integer))
+)
 _ROTATE = (
     update(families)
     .where(
@@ -125,18 +136,8 @@ async def crowd_out(
 
     You must `record` what this returns.
     """
-    others = (
-        select(families.c.id)
-        .where(
-            families.c.account_id == account_id,
-            families.c.id != newest,
-            _ALIVE,
-            families.c.refresh_exp > now,
-        )
-        .order_by(families.c.created_at.desc(), families.c.id)
-        .offset(keep - 1)
-    )
-    oldest = list(await connection.scalars(others))
+    which = {"account_id": account_id, "newest": newest, "now": now, "kept": keep - 1}
+    oldest = list(await connection.scalars(_OLDEST, which))
     return await revoke(connection, families.c.id.in_(oldest), now, reason) if oldest else []
 
 

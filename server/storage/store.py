@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, select
+from sqlalchemy import Select, bindparam, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,6 +41,11 @@ _FIND = (
 )
 # Both rows: one that locks the account alone may go on with an identity that was unlinked while it waited.
 _FIND_LOCKED = _FIND.with_for_update()
+
+_ID_TAKEN = select(exists().where(accounts.c.id == bindparam("value")))
+_NAME_TAKEN = select(exists().where(accounts.c.username == bindparam("value")))
+_ADD_ACCOUNT = insert(accounts)
+_ADD_IDENTITY = insert(identities)
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NIL = str(uuid.UUID(int=0))
@@ -279,13 +284,10 @@ class Store:
     ) -> LoggedIn:
         account_id = await self._free_id(connection, name)
         username = await self._free_name(connection, username)
+        account = {"id": account_id, "username": username, "display_name": display_name}
+        await connection.execute(_ADD_ACCOUNT, account | {"create_time": now, "update_time": now})
         await connection.execute(
-            insert(accounts).values(
-                id=account_id, username=username, display_name=display_name, create_time=now, update_time=now
-            )
-        )
-        await connection.execute(
-            insert(identities).values(account_id=account_id, create_time=now, **name._asdict())
+            _ADD_IDENTITY, {"account_id": account_id, "create_time": now, **name._asdict()}
         )
         return LoggedIn(account_id, username, created=True)
 
@@ -293,14 +295,14 @@ class Store:
         # The derived id too may be taken: by an issuer that gives it out as a subject. A random one then
         # keeps the two apart.
         for candidate in (name.subject, derived_id(*name)):
-            if is_account_id(candidate) and not await _taken(connection, accounts.c.id, candidate):
+            if is_account_id(candidate) and not await _taken(connection, _ID_TAKEN, candidate):
                 return candidate
         return self._names.uuid4()
 
     async def _free_name(self, connection: AsyncConnection, wanted: str | None) -> str:
         name = wanted or self._names.username()
         for _ in range(ATTEMPTS):
-            if not await _taken(connection, accounts.c.username, name):
+            if not await _taken(connection, _NAME_TAKEN, name):
                 return name
             name = suffixed(wanted, self._names.suffix()) if wanted else self._names.username()
         return self._names.uuid4()
@@ -317,5 +319,5 @@ def _possible(texts: Sequence[str]) -> Sequence[str]:
     return [text for text in texts if is_storable(text)]
 
 
-async def _taken(connection: AsyncConnection, column: ColumnElement[str], value: str) -> bool:
-    return bool(await connection.scalar(select(exists().where(column == value))))
+async def _taken(connection: AsyncConnection, query: Select[Any], value: str) -> bool:
+    return bool(await connection.scalar(query, {"value": value}))

@@ -151,9 +151,7 @@ class LoginBench:
     def report(self) -> str:
         """Both tables."""
         databases = ["SQLite"] if self._postgres is None else ["SQLite", "PostgreSQL"]
-        missing = (
-            "" if self._postgres is not None else "\n(No PostgreSQL here, so its column is missing.)"
-        )
+        missing = "" if self._postgres is not None else "\n(No PostgreSQL here, so its column is missing.)"
         return "\n\n".join(
             [
                 table(self.verified, list(self._verifiers)),
