@@ -125,7 +125,9 @@ class Database:
         self._engines = [changing]
         await migrate(changing)
         await changing.dispose()
-        self._writing = self._reading = open_postgres(server, pool_size=pool_size, timeout_s=timeout_s)
+        self._writing = open_postgres(server, pool_size=pool_size, timeout_s=timeout_s)
+        # A question needs no transaction, and is spared the two round trips of one.
+        self._reading = self._writing.execution_options(isolation_level="AUTOCOMMIT")
         self._engines = [self._writing]
 
     async def _transact(self, work: Work[T]) -> T:
