@@ -123,8 +123,14 @@ class Server:
         addresses = ClientAddresses(settings.listen.trusted_proxies)
         world = self._world()
         performer, router = self._play(world)
-        eviction = Eviction(self._registry, logout_closes_sockets=settings.session.logout_closes_sockets)
+        eviction = Eviction(
+            self._registry,
+            gate.logins.end,
+            self._tasks,
+            logout_closes_sockets=settings.session.logout_closes_sockets,
+        )
         gate.revocations.on_ended = eviction
+        gate.feed.on_socket_named = eviction.end_login_of
         browsers = Browsers.serve(
             settings.session, settings.listen.allowed_origins, gate.tokens, self._clock, self._ids
         )

@@ -19,6 +19,7 @@ from server.identity import key_rotation
 from server.identity.devissuer import DevIssuerError, fetch_dev_token
 from server.identity.signingkeys import USES, KeyFileError
 from server.ids import RandomIds
+from server.observe import logs
 
 OPEN_FILES = 65536
 OPERATIONS = {
@@ -126,6 +127,7 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
 
 def _operate(settings: Settings, options: argparse.Namespace) -> int:
     operate.check_arguments(options.parser, options)
+    logs.configure("warning", settings.log.format, sys.stderr)  # standard output is for the result
     try:
         done = asyncio.run(operate.operate(settings, options, SystemClock(), RandomIds(settings.name)))
     except (operate.NoSuchPlayer, ValueError) as error:

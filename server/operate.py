@@ -34,6 +34,9 @@ class Operator:
         """End one login, or those of a player. Raises `NoSuchPlayer`."""
         now = int(self._clock.wall())
         families = self._store.families
+        if options.session is not None:
+            await self._store.revocations.name_socket(options.session, now=now)
+            return "asked: the server that has this socket ends its login"
         if options.family is not None:
             if await families.find(options.family) is None:
                 raise NoSuchPlayer("no such login")
@@ -108,6 +111,7 @@ def add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--issuer", metavar="URL", help="the identity provider, as in its tokens")
     if command == "revoke":
         who.add_argument("--family", metavar="ID", help="one login, by the family_id of the logs")
+        who.add_argument("--session", metavar="ID", help="the login of an open socket, by its session_id")
         parser.add_argument(
             "--before", metavar="TIME", type=moment, help="only logins made before, as 2026-01-31T12:00:00Z"
         )
@@ -119,7 +123,7 @@ def check_arguments(parser: argparse.ArgumentParser, options: argparse.Namespace
     """Refuse what argparse cannot express."""
     if (options.subject is None) != (options.issuer is None):
         parser.error("--subject and --issuer belong together")
-    if getattr(options, "before", None) is not None and options.family is not None:
+    if getattr(options, "before", None) is not None and (options.family or options.session):
         parser.error("--before is about the logins of a player, not about one login")
 
 

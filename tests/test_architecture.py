@@ -107,7 +107,7 @@ TABLE = {
     ),
     "server.games": pure("server.runtime"),
     # Between the end of a login and the sockets it opened; neither knows of the other.
-    "server.eviction": shell("protocol", "server.sessions", "server.storage"),
+    "server.eviction": shell("protocol", "server.sessions", "server.storage", "server.tasks"),
     # Where tokens and sockets meet: `identity` knows no socket, `sessions` no token.
     "server.live_logins": Row(inside=frozenset({"protocol.errors", "server.identity", "server.sessions"})),
     # Reads counts wherever they are kept, so it stands beside the composition root.

@@ -107,6 +107,11 @@ class Logins:
         self._end(ended)
         log.info("logged_out", user_id=caller.user_id, families=len(ended), everywhere=not shown)
 
+    async def end(self, family_id: str, reason: Ended) -> None:
+        """End one login."""
+        now = int(self._clock.wall())
+        self._end(await self._store.families.revoke([family_id], now=now, reason=reason))
+
     async def delete_account(self, caller: SessionClaims) -> None:
         """Remove the caller's account, its data and its logins. Raises `NotFound` if that has happened."""
         ended = await self._store.delete(caller.user_id, now=int(self._clock.wall()))
@@ -172,8 +177,7 @@ class Logins:
             gen=claims.gen,
             present_gen=family.made_of.gen,
         )
-        now = int(self._clock.wall())
-        self._end(await self._store.families.revoke([family.id], now=now, reason=Ended.REUSE))
+        await self.end(family.id, Ended.REUSE)
         raise Unauthenticated(INVALID_REFRESH)
 
     def _mint(self, family: Family, username: str, made_of: MadeOf) -> Pair:

@@ -5,11 +5,13 @@ within the interval. A database that does not answer leaves the list as it is; t
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
 from server.clock import Clock
 from server.identity.revocation import Revocations
+from server.storage.revocations import Ended
 from server.storage.store import Store
 from server.tasks import TaskOwner
 
@@ -31,6 +33,9 @@ class RevocationFeed:
         self._clock = clock
         self._tasks = tasks
         self._last = 0
+        self.on_socket_named: Callable[[str], None] = lambda _: None
+        """Told of a socket's id whose login an operator wants to end."""
+        self._looking = asyncio.Lock()
         self._failing = False
         self.failures = 0
         self.purged = 0
@@ -40,7 +45,7 @@ class RevocationFeed:
         """Load what a restart must not forget, then keep up in the background."""
         while True:
             found, last = await self._store.revocations.after(self._last, now=int(self._clock.wall()))
-            self._revocations.load(found)
+            self._revocations.load(item for item in found if item.reason is not Ended.SOCKET)
             if last == self._last:
                 break
             self._last = last
@@ -54,12 +59,8 @@ class RevocationFeed:
 
     async def poll(self) -> None:
         """Learn what was decided since the last look."""
-        while True:
-            found, last = await self._store.revocations.after(self._last, now=int(self._clock.wall()))
-            self._revocations.add(found)
-            if last == self._last:
-                return
-            self._last = last
+        async with self._looking:  # two at once would move the place to read on from back and forth
+            await self._read_on()
 
     async def purge(self) -> int:
         """Remove a page of what is over, from both tables. Returns the number of rows."""
@@ -67,6 +68,17 @@ class RevocationFeed:
         removed = await self._store.families.purge(now) + await self._store.revocations.purge(now)
         self.purged += removed
         return removed
+
+    async def _read_on(self) -> None:
+        while True:
+            found, last = await self._store.revocations.after(self._last, now=int(self._clock.wall()))
+            self._revocations.add([item for item in found if item.reason is not Ended.SOCKET])
+            for item in found:
+                if item.reason is Ended.SOCKET:
+                    self.on_socket_named(item.family_id)
+            if last == self._last:
+                return
+            self._last = last
 
     async def _keep_up(self) -> None:
         while True:

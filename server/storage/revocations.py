@@ -33,6 +33,8 @@ class Ended(Enum):
     UNLINKED = "unlinked"
     """The identity that made it was taken from the account."""
     OPERATOR = "operator"
+    SOCKET = "socket"
+    """Not an ending yet: an operator named a socket, and the process that has it knows its login."""
     BANNED = "banned"
     DELETED = "deleted"
 
@@ -86,6 +88,16 @@ class RevocationLog:
             rows = (await connection.execute(query)).all()
         found = [Revoked(row.family_id, row.session_exp, Ended(row.reason)) for row in rows]
         return found, rows[-1].id if rows else last
+
+    async def name_socket(self, session_id: str, *, now: int) -> None:
+        """Ask the process that has this socket to end its login."""
+        row = {"family_id": session_id, "session_exp": now, "reason": Ended.SOCKET.value}
+
+        async def work(connection: AsyncConnection) -> None:
+            await take_turn(connection, "revocations")
+            await connection.execute(insert(revocations), [row])
+
+        await self._database.write(work)
 
     async def purge(self, now: int, *, limit: int = PAGE) -> int:
         """Remove entries that no token needs any more. Returns how many, at most `limit`."""

@@ -56,6 +56,24 @@ async def test_a_command_closes_the_sockets_of_a_server_that_runs(
             assert again[0] == sign_in_again
 
 
+async def test_a_login_is_ended_by_the_id_of_its_socket(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        async with aiohttp.ClientSession() as http:
+            visitor = Visitor(server.public, server.issuer, http)
+            pair = await visitor.sign_in("alice")
+            socket, beside = await visitor.open(pair["token"]), await visitor.connect("bob")
+            server.wait_for_event("socket_opened", 2, limit_s=10)
+            opened = next(event for event in server.events if event["event"] == "socket_opened")
+
+            done = lockgate(tmp_path, "revoke", "--session", opened["session_id"])
+
+            assert done.returncode == 0, done.stderr
+            assert await socket.ending() == (4500, "session revoked")
+            assert (await visitor.ask("GET", "/v2/account", f"Bearer {pair['token']}"))[0] == 401
+            assert await beside.heard_until_pong("1") == []
+            await beside.hang_up()
+
+
 def test_a_player_nobody_knows_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     done = lockgate(tmp_path, "revoke", "--user", "nobody")
 
