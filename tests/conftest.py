@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import TEMPLATE, Postgres, PostgresMissing, running_postgres
+from tests.support.databases import sqlite_url
+from tests.support.postgres import Postgres, PostgresMissing, running_postgres
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """As `database_url`, but of a database in which there is nothing yet."""
-    with _database(request, tmp_path, template="template0") as url:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lockgate.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    with server.database("template0") as url:
         yield url
 
 
@@ -48,12 +53,12 @@ def module_database_url(
 
 
 @contextmanager
-def _database(request: pytest.FixtureRequest, folder: Path, *, template: str = TEMPLATE) -> Iterator[str]:
+def _database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite:///{folder / 'lockgate.db'}"
+        yield sqlite_url(folder)
         return
     server: Postgres = request.getfixturevalue("postgres")
-    with server.database(template) as url:
+    with server.database() as url:
         yield url
 
 

@@ -25,6 +25,7 @@ from server.config import (
     SocketSettings,
     StorageSettings,
 )
+from tests.support.databases import sqlite_url
 from tests.support.visitor import Visitor
 
 
@@ -48,7 +49,7 @@ def settings_in(folder: Path, **sections: Any) -> Settings:
         "data_dir": str(folder),
         "listen": ListenSettings(public="127.0.0.1:0", ops="127.0.0.1:0"),
         "dev": DevSettings(port=0),
-        "storage": StorageSettings(url=SecretStr(f"sqlite:///{folder / 'lockgate.db'}")),
+        "storage": StorageSettings(url=SecretStr(sqlite_url(folder))),
     }
     return Settings(**(own | sections))
 

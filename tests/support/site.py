@@ -30,6 +30,7 @@ from server.web.listener import SiteRunner
 from server.web.site import SiteDeps, Upgrade, build_site
 from tests.support import issuer
 from tests.support.clock import ManualClock
+from tests.support.databases import sqlite_url
 
 LIFETIMES = Lifetimes(session_s=7200, refresh_idle_s=14 * 86400, refresh_max_s=90 * 86400)
 AUTHENTICATE = "/v2/account/authenticate/custom"
@@ -100,7 +101,7 @@ async def open_gate(
     clock = clock or ManualClock()
     ids = RandomIds("test")
     store = Store(ids, spent_tokens=identity.single_use_tokens)
-    await store.open(url or f"sqlite:///{folder / 'lockgate.db'}")
+    await store.open(url or sqlite_url(folder))
     signing = KeyFile(folder / "keys.json").open(ids, clock.wall())
     ended: list[Revoked] = []
     revocations = Revocations(clock, ended.extend)

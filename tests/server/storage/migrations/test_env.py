@@ -5,7 +5,7 @@ import logging
 from tests.support.databases import migrated
 
 
-async def test_a_migration_leaves_the_logging_as_it_was(database_url: str) -> None:
+async def test_a_migration_leaves_the_logging_as_it_was(empty_url: str) -> None:
     root, alembic = logging.getLogger(), logging.getLogger("alembic")
     before = (
         root.handlers[:],
@@ -16,7 +16,7 @@ async def test_a_migration_leaves_the_logging_as_it_was(database_url: str) -> No
         alembic.disabled,
     )
 
-    await migrated(database_url)
+    await migrated(empty_url)
 
     after = (
         root.handlers[:],
