@@ -29,6 +29,8 @@ from tests.support.twin import Twin, running_twin
 T = TypeVar("T")
 
 PLAYERS = (issuer.ALICE, issuer.BOB, "9c8b7a69-5e4d-4c3b-8a29-18f7e6d5c4b3")
+SPARE = "d4c3b2a1-0f9e-4d8c-9b7a-6f5e4d3c2b1a"
+"""An identity that signs in only while it is linked to an account."""
 KEEP = 3
 MEMORY = Path("/dev/shm")
 """Where writes need not wait for a disk: what a crash leaves is another test's business."""
@@ -37,6 +39,7 @@ WAITS = (0.5, 1, 5, 29, 30, 31, 60, 3600, 7199, 7201, DAY_S - 7200, DAY_S, 7 * D
 PAUSES = (0, 0.5, 29, 29.5, 30, 31)
 
 players = st.sampled_from(PLAYERS)
+identities = st.sampled_from((*PLAYERS, SPARE, SPARE))
 twins = st.integers(0, 1)
 gens = st.integers(0, 3)
 # Drawn as a number: which logins live can depend on chance, and then so would what there is to draw from.
@@ -153,8 +156,11 @@ class LoginLives(RuleBasedStateMachine):
 
     # ---- logging in, and time
 
-    @rule(who=players, at=twins)
-    def log_in(self, who: str, at: int) -> None:
+    @rule(who=identities, at=twins, after=st.sampled_from((0, 1, 60)))
+    def log_in(self, who: str, at: int, after: int) -> None:
+        self.wait(after)
+        if who == SPARE and who not in self.model.account_of:
+            return
         status, answer = self.run(self.twins[at].login(who))
         if who in self.model.banned:
             assert status == 403
@@ -281,7 +287,9 @@ class LoginLives(RuleBasedStateMachine):
 
         async def all_at_once() -> list[tuple[int, dict[str, Any]]]:
             token = login.pairs[login.held].refresh_token
-            return await asyncio.gather(*(self.twins[n % 2].refresh(token) for n in range(count)))
+            return await asyncio.gather(
+                *(self.twins[n % 2].refresh(token, {"tab": str(n)}) for n in range(count))
+            )
 
         (status, answer), *others = self.run(all_at_once())
         assert status == 200
@@ -359,7 +367,7 @@ class LoginLives(RuleBasedStateMachine):
             self.seen["logged out"] += 1
             self.ended(self.model.end(shown or self.model.of(by.account), "logged out"), at)
 
-    @rule(who=players, what=st.sampled_from(("ban", "unban", "unban", "revoke", "revoke older")))
+    @rule(who=identities, what=st.sampled_from(("ban", "unban", "unban", "revoke", "revoke older")))
     def operate(self, who: str, what: str) -> None:
         """An operator works on the database alone: no process knows of it before it looks."""
         account, now = self.model.account_of.get(who), int(self.now)
@@ -393,7 +401,7 @@ class LoginLives(RuleBasedStateMachine):
     # ---- identities
 
     @with_logins
-    @rule(by=logins, who=players, at=twins, what=st.sampled_from(("link", "unlink")))
+    @rule(by=logins, who=identities, at=twins, what=st.sampled_from(("link", "unlink")))
     def change_identities(self, by: Login, who: str, at: int, what: str) -> None:
         called = self.may_call(by, at)
         status = self.run(self.with_identity(what, by, who, at))
@@ -411,10 +419,10 @@ class LoginLives(RuleBasedStateMachine):
                 self.ended(self.model.end(made, "unlinked"), at)
 
     @with_logins
-    @rule(by=logins, who=players, at=twins)
+    @rule(by=logins, who=identities, at=twins)
     def borrow_an_identity(self, by: Login, who: str, at: int) -> None:
         self.change_identities(by, who, at, "link")
-        self.log_in(who, at)
+        self.log_in(who, at, after=0)
         self.change_identities(by, who, 1 - at, "unlink")
 
     def linked(self, account: str, who: str, status: int) -> None:
@@ -516,8 +524,12 @@ class LoginLives(RuleBasedStateMachine):
             order = range(len(login.pairs))
             for gen in order if number % 2 else reversed(order):
                 await self.shown(login, gen, number % 2)
+        for who in (*PLAYERS, SPARE):
+            status, _ = await self.twins[0].login(who)
+            assert (status == 403) is (who in self.model.banned)
         for number in (0, 1):
             await self.twins[number].gate.feed.poll()
         for number, login in enumerate(self.model.logins.values()):
-            for gen in {0, len(login.pairs) - 1}:
-                await self.knocked(login, gen, number % 2)
+            if login.ended:
+                for gen in {0, len(login.pairs) - 1}:
+                    await self.knocked(login, gen, number % 2)

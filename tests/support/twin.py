@@ -3,7 +3,7 @@
 It learns what another one decided only when it is told to look, so that a test knows what it knows.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,8 +48,11 @@ class Twin:
         id_token = issuer.token(self.gate.clock.wall(), sub=who, username=f"player-{who[:4]}")
         return await self.call("POST", AUTHENTICATE, SERVER_KEY, {"id": id_token})
 
-    async def refresh(self, refresh_token: str) -> tuple[int, dict[str, Any]]:
-        return await self.call("POST", REFRESH, SERVER_KEY, {"token": refresh_token})
+    async def refresh(
+        self, refresh_token: str, client_vars: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        body = {"token": refresh_token, "vars": client_vars or {}}
+        return await self.call("POST", REFRESH, SERVER_KEY, body)
 
     async def entrances(self, token: str) -> dict[str, bool]:
         """Whether a session token opens the API and both ways to a socket."""
