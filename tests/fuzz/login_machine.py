@@ -371,13 +371,14 @@ class LoginLives(RuleBasedStateMachine):
     def operate(self, who: str, what: str) -> None:
         """An operator works on the database alone: no process knows of it before it looks."""
         account, now = self.model.account_of.get(who), int(self.now)
-        name, store = IdentityName(issuer.ISSUER, who), self.twins[0].gate.store
+        store = self.twins[0].gate.store
+        names = () if account else (IdentityName(issuer.ISSUER, who),)  # an account's own are found
         if what == "ban":
-            self.run(store.bans.ban(account, {name}, reason="", now=now))
+            self.run(store.bans.ban(account, names, reason="", now=now))
             self.seen["banned"] += 1
             self.ended(self.model.ban(who), None)
         elif what == "unban":
-            self.run(store.bans.unban(account, {name}))
+            self.run(store.bans.unban(account, names))
             self.model.unban(who)
         elif account is not None:
             before = now - 60 if what == "revoke older" else None
