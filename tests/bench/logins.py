@@ -1,4 +1,4 @@
-"""What a login costs: the verification of its token beside other verifiers, and the whole over HTTP.
+"""What a login costs: the verification of its token beside other verifiers, the whole over HTTP, a refresh.
 
 Logins come on a schedule that does not wait for answers, so a login that the server keeps waiting makes
 the later ones late too, and their wait is counted.
@@ -26,6 +26,7 @@ LOGINS = 1000
 PER_SECOND = 200
 CONNECTIONS = 64
 WARM = 100
+REFRESHES = 3
 VERIFIED = "identity token verified, CPU us"
 VERIFIERS = {
     "lockgate": [sys.executable, "-m", "tests.bench.contenders.verify", "lockgate"],
@@ -54,19 +55,27 @@ class Connection:
         self._reader = reader
         self._writer = writer
 
-    async def login(self, token: str) -> None:
-        """Raises RuntimeError when the answer is not a session."""
-        body = json.dumps({"id": token}).encode()
+    async def login(self, token: str) -> str:
+        """Gives the refresh token. Raises RuntimeError when the answer is not a session."""
+        return await self._pair(b"authenticate/custom", {"id": token})
+
+    async def refresh(self, token: str) -> str:
+        """Gives the next refresh token. Raises RuntimeError when the answer is not a session."""
+        return await self._pair(b"session/refresh", {"token": token})
+
+    async def _pair(self, path: bytes, asked: dict[str, str]) -> str:
+        body = json.dumps(asked).encode()
         self._writer.write(
-            b"POST /v2/account/authenticate/custom HTTP/1.1\r\nHost: bench\r\n"
+            b"POST /v2/account/%s HTTP/1.1\r\nHost: bench\r\n"
             b"Content-Type: application/json\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s"
-            % (AUTHORIZATION.encode(), len(body), body)
+            % (path, AUTHORIZATION.encode(), len(body), body)
         )
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = head.partition("content-length: ")[2].partition("\r\n")[0]
         answer = await self._reader.readexactly(int(length))
         if " 200 " not in head.partition("\r\n")[0]:
-            raise RuntimeError(f"a login was refused: {answer.decode()}")
+            raise RuntimeError(f"{path.decode()} was refused: {answer.decode()}")
+        return str(json.loads(answer)["refresh_token"])
 
     def close(self) -> None:
         self._writer.transport.abort()
@@ -77,6 +86,8 @@ class Pool:
 
     def __init__(self) -> None:
         self._free: asyncio.Queue[Connection] = asyncio.Queue()
+        self.refresh_tokens: list[str] = []
+        """Of the logins since it was emptied."""
 
     async def open(self, port: int) -> None:
         for _ in range(CONNECTIONS):
@@ -85,9 +96,21 @@ class Pool:
     async def login(self, token: str, due: float) -> float:
         """Seconds from when it was due to its answer."""
         connection = await self._free.get()
-        await connection.login(token)
+        self.refresh_tokens.append(await connection.login(token))
         self._free.put_nowait(connection)
         return time.perf_counter() - due
+
+    async def refresh_all(self) -> None:
+        """Refresh each login once, as fast as the connections take them."""
+        tokens, self.refresh_tokens = self.refresh_tokens, []
+
+        async def refresh() -> None:
+            connection = await self._free.get()
+            while tokens:
+                self.refresh_tokens.append(await connection.refresh(tokens.pop()))
+            self._free.put_nowait(connection)
+
+        await asyncio.gather(*(refresh() for _ in range(CONNECTIONS)))
 
     async def scheduled(self, tokens: Sequence[str], per_second: float) -> list[float]:
         """One login per token, each at its time whatever became of the others. Gives their latencies."""
@@ -119,6 +142,7 @@ class LoginBench:
         self._verifiers = VERIFIERS | ({} if node is None else {"aws-jwt-verify": list(node)})
         self.verified: Results = {}
         self.passed: Results = {}
+        self._refreshed: dict[str, float] = {}
 
     async def round(self) -> None:
         """Each verifier once; on each database a fresh server, with new players and with the same again."""
@@ -136,17 +160,18 @@ class LoginBench:
 
     def _note(self, database: str, kinds: Mapping[str, Passed]) -> None:
         verified_us = self.verified[VERIFIED]["lockgate"][-1]
+        figures: dict[str, float] = {}
         for kind, passed in kinds.items():
-            figures = {
+            figures |= {
                 f"{kind} at {PER_SECOND}/s, CPU us": passed.cpu_us,
                 f"{kind}, of it verification": verified_us,
                 f"{kind}, of it storage, minting, HTTP": passed.cpu_us - verified_us,
                 f"{kind} at {PER_SECOND}/s, p50 ms": passed.latency_ms(50),
                 f"{kind} at {PER_SECOND}/s, p99 ms": passed.latency_ms(99),
             }
-            for label, figure in figures.items():
-                self.passed.setdefault(label, {}).setdefault(database, []).append(figure)
-                say(f"         {label:42} {database:14} {figure:10.2f}")
+        for label, figure in (figures | self._refreshed).items():
+            self.passed.setdefault(label, {}).setdefault(database, []).append(figure)
+            say(f"         {label:42} {database:14} {figure:10.2f}")
 
     def report(self) -> str:
         """Both tables."""
@@ -197,8 +222,21 @@ class LoginBench:
             cpu_s = server.cpu_s()
             latencies = await pool.scheduled(self._tokens[WARM:], PER_SECOND)
             passed[kind] = Passed((server.cpu_s() - cpu_s) / LOGINS * 1e6, latencies)
+        self._refreshed = await self._refresh(server, pool)
         pool.close()
         return passed
+
+    async def _refresh(self, server: ServerProcess, pool: Pool) -> dict[str, float]:
+        """Each login is refreshed in turn, `REFRESHES` times over."""
+        cpu_s, start = server.cpu_s(), time.perf_counter()
+        del pool.refresh_tokens[:-LOGINS]
+        for _ in range(REFRESHES):
+            await pool.refresh_all()
+        done = REFRESHES * LOGINS
+        return {
+            f"refreshes a second, {CONNECTIONS} at a time": done / (time.perf_counter() - start),
+            "refresh, CPU us": (server.cpu_s() - cpu_s) / done * 1e6,
+        }
 
 
 def _environment(folder: Path, database: str, jwks_url: str) -> dict[str, str]:
@@ -212,4 +250,6 @@ def _environment(folder: Path, database: str, jwks_url: str) -> dict[str, str]:
         # The whole load has one address.
         "LOCKGATE_IDENTITY__LOGINS_PER_MINUTE_PER_ADDRESS": "0",
         "LOCKGATE_IDENTITY__LOGINS_PER_MINUTE_PER_SUBJECT": "0",
+        "LOCKGATE_SESSION__REFRESHES_PER_MINUTE_PER_ADDRESS": "0",
+        "LOCKGATE_SESSION__REFRESH_EVERY_S": "0",
     }
