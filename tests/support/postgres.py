@@ -111,6 +111,14 @@ class Postgres:
             self._process.kill()
             self._process.wait()
 
+    def give(self, name: str, content: bytes) -> None:
+        """Put a file that nobody else may read into its data folder."""
+        file = self._data / name
+        file.write_bytes(content)
+        file.chmod(0o600)
+        if self._user is not None:
+            os.chown(file, self._user.pw_uid, self._user.pw_gid)
+
     def close(self) -> None:
         """End it for good, if it was started."""
         if self._process is not None:

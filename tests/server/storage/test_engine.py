@@ -1,9 +1,17 @@
 """What a connection promises before anything is asked of it."""
 
 import ssl
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from server.storage.engine import open_postgres, open_sqlite
 from server.storage.url import PostgresServer
@@ -74,3 +82,49 @@ async def test_a_server_without_tls_is_refused_where_it_is_required(postgres: Po
             async with engine.connect():
                 pass
         await engine.dispose()
+
+
+@pytest.fixture
+def certificate(own_postgres: Postgres, tmp_path: Path) -> Path:
+    """What vouches for a server that has TLS: its own certificate, for the address 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "server.pem"
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+    own_postgres.give("server.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    own_postgres.give("server.crt", file.read_bytes())
+    return file
+
+
+async def answers(server: PostgresServer) -> bool:
+    engine = open_postgres(server, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            return bool((await connection.exec_driver_sql(query)).scalar())
+    finally:
+        await engine.dispose()
+
+
+async def test_a_server_is_believed_by_its_certificate(own_postgres: Postgres, certificate: Path) -> None:
+    await own_postgres.execute("ALTER SYSTEM SET ssl = on")
+    own_postgres.stop()
+    own_postgres.start()
+    plain = own_postgres.server("postgres")
+    secured = replace(plain, sslmode="verify-full", sslrootcert=str(certificate))
+
+    assert await answers(secured)
+    assert await answers(replace(secured, sslmode="verify-ca"))
+    assert await answers(replace(plain, sslmode="require"))
+    assert not await answers(replace(plain, sslmode="disable"))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await answers(replace(secured, sslrootcert=None))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await answers(replace(secured, host="localhost"))
