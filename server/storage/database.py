@@ -108,6 +108,7 @@ class Database:
     async def _open_file(self, file: SqliteFile, timeout_s: float) -> None:
         path = file.path
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # what SQLite keeps beside it gets the same rights
         changing = open_sqlite(
             path, begin="BEGIN IMMEDIATE", pool_size=1, timeout_s=timeout_s, foreign_keys=False
         )

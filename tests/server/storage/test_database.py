@@ -287,3 +287,18 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match=r"lockgate\.db: file is not a database"):
         await Database().open(f"sqlite:///{tmp_path / 'lockgate.db'}")
+
+
+async def test_a_new_file_and_what_is_beside_it_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    store = Store(RandomIds("test"))
+    await store.open(f"sqlite:///{tmp_path / 'lockgate.db'}")
+    await login(store, ALICE, "f1")
+
+    found = modes(tmp_path)
+
+    await store.close()
+    assert found == {"lockgate.db": 0o600, "lockgate.db-wal": 0o600, "lockgate.db-shm": 0o600}
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
