@@ -18,7 +18,7 @@ from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C w
 from loadtest import upgrade
 from loadtest.failures import SwarmError
 from protocol.conversation import Requests
-from protocol.envelope import decode_server, encode
+from protocol.envelope import Envelope, decode_server, encode
 from protocol.errors import ErrorCode
 from protocol.frames import FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, build_masked, extent
 from protocol.message import Message
@@ -79,7 +79,7 @@ class Player(asyncio.Protocol):
     def send(self, message: Message, cid: str = "") -> None:
         """Say something; nothing is sent once the socket has ended."""
         if self.state is State.OPEN:
-            self._write(FIN_TEXT, encode(message, cid))
+            self._write(FIN_TEXT, encode(Envelope(message, cid)))
 
     def ping(self) -> None:
         """The application's heartbeat, as SDKs send it. Its answer needs nobody to wait for it."""

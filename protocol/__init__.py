@@ -5,13 +5,14 @@ the same code as the server does.
 """
 
 from protocol.close import CloseReason
-from protocol.envelope import Envelope, decode, decode_server, encode
+from protocol.envelope import Envelope, Format, decode, decode_server, encode
 from protocol.errors import ErrorCode, ProtocolError, RequestError
 
 __all__ = [
     "CloseReason",
     "Envelope",
     "ErrorCode",
+    "Format",
     "ProtocolError",
     "RequestError",
     "decode",

@@ -7,17 +7,26 @@ from bytes, without decoding.
 import re
 from typing import Generic, TypeVar
 
+from protocol.envelope import Format
+
 T = TypeVar("T")
 
 _PING = re.compile(rb'\{(?:"cid":"([0-9A-Za-z_.-]*)",)?"ping":\{\}(?:,"cid":"([0-9A-Za-z_.-]*)")?\}')
 
 
-def heartbeat(payload: bytes) -> bytes | None:
+_BINARY_PING = bytes.fromhex("820200")
+_BINARY_PONG = bytes.fromhex("8a0200")
+"""The members `ping` (32) and `pong` (33), without fields of their own."""
+
+
+def heartbeat(payload: bytes, form: Format = Format.JSON) -> bytes | None:
     """The answer to a plainly spelt ping, or None: then decode the payload.
 
     Plain is `{"cid":"…","ping":{}}` in either order, or without a cid; the cid of characters that need no
-    escape.
+    escape. In protobuf: an ASCII cid, if any, in front.
     """
+    if form is Format.PROTOBUF:
+        return _binary_heartbeat(payload)
     found = _PING.fullmatch(payload)
     if found is None:
         return None
@@ -27,6 +36,16 @@ def heartbeat(payload: bytes) -> bytes | None:
     if cid := before or behind:
         return b'{"cid":"%b","pong":{}}' % cid
     return b'{"pong":{}}'
+
+
+def _binary_heartbeat(payload: bytes) -> bytes | None:
+    if not payload.endswith(_BINARY_PING):
+        return None
+    before = payload[:-3]
+    # A cid is its tag, one byte of length, and so many bytes.
+    if before and (len(before) < 3 or before[0] != 0x0A or before[1] != len(before) - 2):
+        return None
+    return before + _BINARY_PONG if before.isascii() else None
 
 
 class Requests(Generic[T]):

@@ -1,15 +1,28 @@
-"""One message and its correlation id, to and from bytes."""
+"""One message and its correlation id, to and from bytes, in either format."""
 
 from collections.abc import Mapping
-from typing import Any
+from enum import IntEnum
+from typing import Any, Final
 
 import msgspec
 
-from protocol import json, json_strict
+from protocol import binary, json, json_strict
 from protocol.close import CloseReason
-from protocol.errors import ErrorCode, ProtocolError
+from protocol.errors import ErrorCode, Malformed, ProtocolError
+from protocol.frames import FIN_BINARY, FIN_TEXT, build
 from protocol.message import Message
 from protocol.messages import INCOMING, OUTGOING
+
+
+class Format(IntEnum):
+    """How a socket writes messages down, from its first to its last. Numbered, so that it can be an index."""
+
+    JSON = 0
+    PROTOBUF = 1
+
+
+FIRST_BYTE: Final = (FIN_TEXT, FIN_BINARY)
+"""The frame that a format travels in."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -36,45 +49,55 @@ def _fields(members: Mapping[str, type[Message]]) -> dict[str, json_strict.Field
 
 
 _FIELDS = _fields({**INCOMING, **OUTGOING})
+_BY_NUMBER = {binary.NUMBERS[name]: message for name, message in {**INCOMING, **OUTGOING}.items()}
 _FROM_CLIENT = {name: json.reader(message) for name, message in INCOMING.items()}
 _FROM_SERVER = {name: json.reader(message) for name, message in OUTGOING.items()}
 
 
-def decode(payload: bytes) -> Envelope:
+def decode(payload: bytes, form: Format = Format.JSON) -> Envelope:
     """What a client sent. Raises `ProtocolError`; the message of the result is never None."""
+    if form is Format.PROTOBUF:
+        return _decode_binary(payload)
     fast = json.load_fast(payload, _FROM_CLIENT)
     if fast is not None:
         return Envelope(fast[1], fast[0])
     try:
         envelope = _decode_slowly(payload)
-    except json_strict.Malformed:
+    except Malformed:
         raise ProtocolError(CloseReason.MALFORMED) from None
     if envelope.message is None:
-        raise ProtocolError(
-            CloseReason.UNPROCESSABLE, ErrorCode.MISSING_PAYLOAD, "Missing message.", envelope.cid
-        )
+        raise _missing(envelope.cid)
     if type(envelope.message).from_client is None:
-        raise ProtocolError(
-            CloseReason.UNPROCESSABLE, ErrorCode.UNRECOGNIZED_PAYLOAD, "Unrecognized message.", envelope.cid
-        )
+        raise _unrecognized(envelope.cid)
     return envelope
 
 
-def decode_server(payload: bytes) -> Envelope:
+def decode_server(payload: bytes, form: Format = Format.JSON) -> Envelope:
     """What a server sent; without a message if it is of a kind not known here. Raises ValueError.
 
     Unknown fields are ignored, so that a client outlives additions.
     """
+    if form is Format.PROTOBUF:
+        cid, number, body = binary.parse(payload)
+        return Envelope(binary.read(_BY_NUMBER[number], body) if number else None, cid)
     fast = json.load_fast(payload, _FROM_SERVER, trusted=True)
     return _decode_slowly(payload, lenient=True) if fast is None else Envelope(fast[1], fast[0])
 
 
-def encode(message: Message | None, cid: str = "") -> bytes:
-    """The JSON text of an envelope. Without a message it only repeats the cid."""
+def encode(envelope: Envelope, form: Format = Format.JSON) -> bytes:
+    """What travels in one WebSocket message. Without a message it only repeats the cid."""
+    message, cid = envelope.message, envelope.cid
+    if form is Format.PROTOBUF:
+        return binary.dump("" if message is None else _NAMES[type(message)], message, cid)
     tree: dict[str, Any] = {"cid": cid} if cid else {}
     if message is not None:
         tree[_NAMES[type(message)]] = json.to_tree(message)
     return json.dump(tree)
+
+
+def frame(envelope: Envelope, form: Format) -> bytes:
+    """The envelope as a whole WebSocket frame, as servers send it."""
+    return build(FIRST_BYTE[form], encode(envelope, form))
 
 
 def _decode_slowly(payload: bytes, *, lenient: bool = False) -> Envelope:
@@ -82,3 +105,26 @@ def _decode_slowly(payload: bytes, *, lenient: bool = False) -> Envelope:
     cid = found.pop("cid", "")
     message = next(iter(found.values()), None)
     return Envelope(message, cid)
+
+
+def _decode_binary(payload: bytes) -> Envelope:
+    try:
+        cid, number, body = binary.parse(payload)
+        if not number:
+            raise _missing(cid)
+        message = _BY_NUMBER[number]
+        if message.from_client is None:
+            raise _unrecognized(cid)
+        return Envelope(binary.read(message, body), cid)
+    except Malformed:
+        raise ProtocolError(CloseReason.MALFORMED) from None
+
+
+def _missing(cid: str) -> ProtocolError:
+    return ProtocolError(CloseReason.UNPROCESSABLE, ErrorCode.MISSING_PAYLOAD, "Missing message.", cid)
+
+
+def _unrecognized(cid: str) -> ProtocolError:
+    return ProtocolError(
+        CloseReason.UNPROCESSABLE, ErrorCode.UNRECOGNIZED_PAYLOAD, "Unrecognized message.", cid
+    )

@@ -1,4 +1,7 @@
-"""Failures that cross the wire: answered (`RequestError`) or ended with a close (`ProtocolError`)."""
+"""Failures that cross the wire: answered (`RequestError`) or ended with a close (`ProtocolError`).
+
+`Malformed` stays within this package: `envelope.py` makes a `ProtocolError` of it.
+"""
 
 from enum import IntEnum
 
@@ -45,3 +48,7 @@ class ProtocolError(Exception):
         self.code = code
         self.message = message
         self.cid = cid
+
+
+class Malformed(ValueError):
+    """The payload is not a message. Says no more, since the payload is the peer's."""

@@ -12,6 +12,8 @@ class Hint(NamedTuple):
     kind: Any
     field: Field
     bits: int
+    optional: bool = False
+    """Whether it may be None: a message, a wrapper type, or a choice of a oneof."""
 
 
 def hints(message: type[Message]) -> dict[str, Hint]:
@@ -22,13 +24,14 @@ def hints(message: type[Message]) -> dict[str, Hint]:
 
 def _take_apart(hint: Any) -> Hint:
     kind, *marks = get_args(hint)
-    if get_origin(kind) in (Union, types.UnionType):
+    optional = get_origin(kind) in (Union, types.UnionType)
+    if optional:
         (kind,) = (part for part in get_args(kind) if part is not type(None))
         if hasattr(kind, "__metadata__"):
             marks = [*kind.__metadata__, *marks]
             kind = kind.__origin__
     bits = next((mark.bits for mark in marks if isinstance(mark, Integer)), 0)
-    return Hint(kind, next(mark for mark in marks if isinstance(mark, Field)), bits)
+    return Hint(kind, next(mark for mark in marks if isinstance(mark, Field)), bits, optional)
 
 
 def messages_in(kind: Any) -> list[type[Message]]:

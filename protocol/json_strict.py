@@ -15,15 +15,12 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from protocol.errors import Malformed
 from protocol.hints import hints
 from protocol.message import Message
 
 Convert = Callable[[Any, bool], Any]
 """(parsed value, are unknown fields ignored) -> field value. Raises `Malformed`."""
-
-
-class Malformed(ValueError):
-    """The text is not a message. Says no more, since the text is the peer's."""
 
 
 class Number(str):

@@ -1,7 +1,7 @@
 """What a message is: a class whose annotations say all there is to know of its wire form.
 
 Every field has a default, since the wire knows no missing field, and carries its field number. A wrapper type
-is `X | None`. JSON and (later) protobuf are derived from the same annotations.
+is `X | None`. JSON and protobuf are derived from the same annotations.
 """
 
 from collections.abc import Callable

@@ -10,8 +10,8 @@ from typing import Protocol
 import structlog
 
 from protocol.conversation import heartbeat
-from protocol.envelope import encode
-from protocol.frames import FIN_TEXT, build
+from protocol.envelope import FIRST_BYTE, Envelope, Format, frame
+from protocol.frames import build
 from protocol.messages import UserPresence
 from server.effects import Deliver, Disconnect, Effects, Record, Reply, Stream
 from server.sessions.session import Session, SessionState
@@ -30,7 +30,7 @@ class Pending(Protocol):
 class Answers(Protocol):
     """Turns a payload into effects, now or later (`router.py`)."""
 
-    def answer(self, me: UserPresence, payload: bytes) -> tuple[str, Effects | Pending]: ...
+    def answer(self, me: UserPresence, payload: bytes, form: Format) -> tuple[str, Effects | Pending]: ...
 
 
 class Receivers(Protocol):
@@ -55,12 +55,13 @@ class Performer:
 
     def play(self, session: Session, payload: bytes) -> None:
         """Handle one message of an open session."""
-        pong = heartbeat(payload)
+        form = session.form
+        pong = heartbeat(payload, form)
         if pong is not None:
             self.heartbeats += 1
-            session.send(build(FIN_TEXT, pong))
+            session.send(build(FIRST_BYTE[form], pong))
             return
-        cid, handled = self._router.answer(session.presence, payload)
+        cid, handled = self._router.answer(session.presence, payload, form)
         if isinstance(handled, list):
             self.perform(handled, session, cid)
         else:
@@ -73,7 +74,7 @@ class Performer:
                 self._deliver(effect)
             elif isinstance(effect, Reply):
                 if session is not None:
-                    session.send(build(FIN_TEXT, encode(effect.message, cid)))
+                    session.tell(effect.message, cid)
             elif isinstance(effect, Disconnect):
                 if (ending := self._sessions.get(effect.session_id)) is not None:
                     ending.end(effect.reason)
@@ -83,13 +84,17 @@ class Performer:
     def _deliver(self, effect: Deliver) -> None:
         to = effect.to
         ids = self._receivers.receivers(to) if isinstance(to, Stream) else to
-        # The message is encoded and framed once; all receivers queue the same immutable bytes, and each
-        # socket writes what its turn of the loop has gathered in one call (transport/cork.py).
-        frame = build(FIN_TEXT, encode(effect.message))
+        # The message is encoded and framed at most once per format, when the first receiver needs it; all
+        # queue the same immutable bytes, and each socket writes what its turn of the loop has gathered in one
+        # call (transport/cork.py).
+        frames: list[bytes | None] = [None] * len(Format)
         skip, sessions, delivered = effect.skip, self._sessions, 0
         for session_id in ids:
             if session_id != skip and (session := sessions.get(session_id)) is not None:
-                session.outbox.put(frame)  # sessions that are registered are open
+                whole = frames[session.form]
+                if whole is None:
+                    whole = frames[session.form] = frame(Envelope(effect.message), session.form)
+                session.outbox.put(whole)  # sessions that are registered are open
                 delivered += 1
         self.delivered += delivered
 

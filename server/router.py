@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from protocol.close import CloseReason
-from protocol.envelope import Envelope, decode
+from protocol.envelope import Envelope, Format, decode
 from protocol.errors import ErrorCode, ProtocolError, RequestError
 from protocol.message import Message
 from protocol.messages import INCOMING, Error, UserPresence
@@ -68,10 +68,10 @@ class Router:
         self.refused: Counter[int] = Counter()
         """Error envelopes by code."""
 
-    def answer(self, me: UserPresence, payload: bytes) -> Answer:
+    def answer(self, me: UserPresence, payload: bytes, form: Format = Format.JSON) -> Answer:
         """What to do about one message, now or when it is finished. Never raises."""
         try:
-            envelope = decode(payload)
+            envelope = decode(payload, form)
         except ProtocolError as error:
             return self._hang_up(me, error)
         message = envelope.message

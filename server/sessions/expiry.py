@@ -13,7 +13,7 @@ from protocol.close import CloseReason
 from server.clock import Clock
 from server.sessions.deadlines import Deadlines
 from server.sessions.family_checks import FamilyChecks, FamilyEnds
-from server.sessions.notices import SESSION_EXPIRING, notice_frame
+from server.sessions.notices import SESSION_EXPIRING, notice
 from server.sessions.session import Session
 from server.tasks import TaskOwner
 
@@ -150,8 +150,7 @@ class Expiry:
     def _warn(self, watch: _Watch, now: float) -> None:
         self.warned += 1
         content = {"expires_at": watch.end}
-        frame = notice_frame(self._new_id(), "session_expiring", SESSION_EXPIRING, now, content)
-        watch.session.send(frame)
+        watch.session.tell(notice(self._new_id(), "session_expiring", SESSION_EXPIRING, now, content))
         self._look_at(watch, watch.end)
 
     def _close(self, watch: _Watch, now: float) -> None:

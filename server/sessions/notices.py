@@ -1,11 +1,9 @@
-"""What the server tells a player about its own connection: notifications, already as frames."""
+"""What the server tells a player about its own connection: notifications."""
 
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from protocol.envelope import encode
-from protocol.frames import FIN_TEXT, build
 from protocol.messages import Notification, Notifications
 
 SINGLE_SOCKET = -7
@@ -15,8 +13,10 @@ SESSION_EXPIRING = -1001
 -1 and games use those above 0, so ours begin far below both."""
 
 
-def notice_frame(notice_id: str, subject: str, code: int, now: float, content: Mapping[str, object]) -> bytes:
-    """The frame of one notification, written at `now` (Unix seconds)."""
+def notice(
+    notice_id: str, subject: str, code: int, now: float, content: Mapping[str, object]
+) -> Notifications:
+    """One notification, written at `now` (Unix seconds)."""
     news = Notification(
         id=notice_id,
         subject=subject,
@@ -24,4 +24,4 @@ def notice_frame(notice_id: str, subject: str, code: int, now: float, content: M
         code=code,
         create_time=datetime.fromtimestamp(int(now), UTC),
     )
-    return build(FIN_TEXT, encode(Notifications(notifications=(news,))))
+    return Notifications(notifications=(news,))

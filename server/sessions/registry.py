@@ -18,7 +18,7 @@ from server.core.seat import Seats
 from server.core.status import Statuses
 from server.effects import Effects
 from server.sessions.expiry import Expiry
-from server.sessions.notices import SINGLE_SOCKET, notice_frame
+from server.sessions.notices import SINGLE_SOCKET, notice
 from server.sessions.session import Session
 
 log = structlog.get_logger("lockgate.sessions")
@@ -176,4 +176,4 @@ class Registry:
         older.end(CloseReason.DISCONNECTED)
 
     def _notify(self, session: Session, subject: str, code: int) -> None:
-        session.send(notice_frame(self._new_id(), subject, code, self._clock.wall(), {}))
+        session.tell(notice(self._new_id(), subject, code, self._clock.wall(), {}))

@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Protocol
 
 from protocol.close import CloseReason
+from protocol.envelope import Envelope, Format, frame
+from protocol.message import Message
 from protocol.messages import UserPresence
 from server.sessions.outbox import Outbox
 
@@ -67,6 +69,7 @@ class Session:
         "close_code",
         "close_text",
         "family_id",
+        "form",
         "generation",
         "opened_at",
         "outbox",
@@ -88,6 +91,7 @@ class Session:
         *,
         opened_at: float,
         token_exp: int,
+        form: Format = Format.JSON,
     ) -> None:
         self.presence = presence
         self.family_id = family_id
@@ -96,6 +100,8 @@ class Session:
         self.opened_at = opened_at
         self.token_exp = token_exp
         """Unix second at which the newest session token that was shown on this socket ends."""
+        self.form = form
+        """How this socket's messages are written, both ways."""
         self.state = SessionState.OPEN
         self.generation = 0
         self.close_code = 0
@@ -115,10 +121,15 @@ class Session:
         self.socket = socket
         self.outbox.attach(wake=socket.wake, full=self._outgoing_full)
 
-    def send(self, frame: bytes) -> None:
-        """Queue a whole frame; dropped once the session has ended."""
+    def tell(self, message: Message | None, cid: str = "") -> None:
+        """Queue one message; None only repeats the `cid`. Dropped once the session has ended."""
         if self.state is SessionState.OPEN:
-            self.outbox.put(frame)
+            self.outbox.put(frame(Envelope(message, cid), self.form))
+
+    def send(self, whole: bytes) -> None:
+        """Queue a whole frame, in this socket's format; dropped once the session has ended."""
+        if self.state is SessionState.OPEN:
+            self.outbox.put(whole)
 
     def end(self, reason: CloseReason) -> None:
         """Close from our side: what is queued goes out first. No-op when the session has ended."""
@@ -131,7 +142,7 @@ class Session:
     def received(self, payload: bytes, *, binary: bool) -> None:
         if self.state is not SessionState.OPEN:
             return
-        if binary:
+        if binary is not (self.form is Format.PROTOBUF):
             self.end(CloseReason.UNEXPECTED_TYPE)
         else:
             self._owner.play(self, payload)

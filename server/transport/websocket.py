@@ -1,7 +1,7 @@
 """One WebSocket connection: an asyncio protocol with a fast path around websockets' Sans-I/O core.
 
-Whole text frames are cut and unmasked here. Everything else (control frames, fragments, binary frames,
-errors) goes frame by frame to the library, which is made when first needed and decides what the standard
+Whole text and binary frames are cut and unmasked here. Everything else (control frames, fragments, errors)
+goes frame by frame to the library, which is made when first needed and decides what the standard
 demands. What a message means is the listener's business; who the peer is, nobody's here.
 """
 
@@ -19,11 +19,13 @@ from websockets.protocol import Protocol as Library
 from websockets.protocol import Side, State
 
 from protocol.close import CloseReason
-from protocol.frames import FIN_CLOSE, FIN_PING, FIN_TEXT, MASKED, build, extent
+from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_TEXT, MASKED, build, extent
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
 
 PING = build(FIN_PING, b"")
+MESSAGES = frozenset({FIN_TEXT, FIN_BINARY})
+"""First bytes of frames that are messages of their own."""
 OPCODES = frozenset(Opcode)
 MAX_CONTROL_BYTES = 125
 """Payload of a control frame at most (RFC 6455, section 5.5)."""
@@ -208,15 +210,13 @@ class WebSocket(asyncio.Protocol):
                     self._feed(data[position:])
                     return
                 break
-            if data[position] == FIN_TEXT and self._fragments is None:
+            first = data[position]
+            if first in MESSAGES and self._fragments is None:
                 self.messages_in += 1
-                self._listener.received(apply_mask(data[start:end], data[start - 4 : start]), binary=False)
+                payload = apply_mask(data[start:end], data[start - 4 : start])
+                self._listener.received(payload, binary=first == FIN_BINARY)
             else:
-                if (
-                    data[position] == FIN_CLOSE
-                    and end - start <= MAX_CONTROL_BYTES
-                    and self._fragments is None
-                ):
+                if first == FIN_CLOSE and end - start <= MAX_CONTROL_BYTES and self._fragments is None:
                     self._answer_close(apply_mask(data[start:end], data[start - 4 : start]))
                 self._feed(data[position:end])
             position = end

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from protocol.envelope import Format
 from protocol.messages import UserPresence
 from server.clock import Clock
 from server.config import SocketSettings
@@ -25,6 +26,9 @@ from server.transport.websocket import WebSocket
 from server.web.address import ClientAddresses
 from server.web.reading import TRUE
 from server.web.socket_callers import SocketCallers
+
+FORMATS = {"": Format.JSON, "json": Format.JSON, "protobuf": Format.PROTOBUF}
+"""Values of the `format` parameter."""
 
 
 class Upgrade:
@@ -57,17 +61,18 @@ class Upgrade:
         caller = self._callers.of(request)
         if not self.accepting:
             return self._refuse(503, "Server is shutting down", {"Retry-After": "5"})
-        if request.query.get("format", "") not in ("", "json"):
+        form = FORMATS.get(request.query.get("format", ""))
+        if form is None:
             return self._refuse(400, "Invalid format parameter")
         if caller is None:
             return self._refuse(401, "Missing or invalid token")
         answer = accept(request.headers, caller.subprotocol)
         if answer is None or request.transport is None:
             return self._refuse(400, "Bad Request", {"Sec-Websocket-Version": VERSION})
-        self._hand_over(request, caller.claims, answer)
+        self._hand_over(request, caller.claims, form, answer)
         return Switched()
 
-    def _hand_over(self, request: web.Request, claims: SessionClaims, answer: bytes) -> None:
+    def _hand_over(self, request: web.Request, claims: SessionClaims, form: Format, answer: bytes) -> None:
         # From detaching to the open session nothing may await, so that no byte and no close is missed.
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
         session = Session(
@@ -77,6 +82,7 @@ class Upgrade:
             Outbox(self._settings.outgoing_limit_bytes),
             opened_at=self._clock.monotonic(),
             token_exp=claims.expires_at,
+            form=form,
         )
         socket = WebSocket(
             session,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.conversation import Requests, heartbeat
-from protocol.envelope import decode, encode
+from protocol.envelope import Envelope, Format, decode, encode
 from protocol.errors import ProtocolError
 from protocol.messages import Ping, Pong
 
@@ -67,7 +67,7 @@ def test_an_answer_is_what_decoding_and_encoding_give(cid: str, shape: str) -> N
     if answer is not None:
         envelope = decode(payload)
         assert envelope.message == Ping()
-        assert json.loads(answer) == json.loads(encode(Pong(), envelope.cid))
+        assert json.loads(answer) == json.loads(encode(Envelope(Pong(), envelope.cid)))
 
 
 @given(st.binary(max_size=12))
@@ -81,6 +81,50 @@ def test_no_bytes_inside_a_ping_are_answered_that_decoding_refuses(inside: bytes
             assert json.loads(answer).get("cid", "") == decode(payload).cid
         except ProtocolError:
             pytest.fail("answered what is refused")
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [("820200", "8a0200"), ("0a0131820200", "0a01318a0200"), ("0a026162820200", "0a0261628a0200")],
+)
+def test_a_plain_binary_ping_is_answered(payload: str, answer: str) -> None:
+    assert heartbeat(bytes.fromhex(payload), Format.PROTOBUF) == bytes.fromhex(answer)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "8202",
+        "8202020801",
+        "8a0200",
+        "0a0131",
+        "0a0031820200",
+        "0a00820200",
+        "0a0231820200",
+        "0a01ff820200",
+        "0a01318202000a0131",
+        "120131820200",
+        "0a820200",
+        "7a820200",
+    ],
+)
+def test_any_other_binary_message_is_left_to_be_decoded(payload: str) -> None:
+    assert heartbeat(bytes.fromhex(payload), Format.PROTOBUF) is None
+
+
+@given(
+    st.binary(max_size=9) | st.text(max_size=4).map(lambda cid: bytes((10, len(cid.encode()))) + cid.encode())
+)
+def test_a_binary_answer_is_what_decoding_and_encoding_give(before: bytes) -> None:
+    payload = before + bytes.fromhex("820200")
+
+    answer = heartbeat(payload, Format.PROTOBUF)
+
+    if answer is not None:
+        envelope = decode(payload, Format.PROTOBUF)
+        assert envelope.message == Ping()
+        assert answer == encode(Envelope(Pong(), envelope.cid), Format.PROTOBUF)
 
 
 def test_requests_are_counted_from_one_and_matched_once() -> None:

@@ -29,7 +29,7 @@ def compact(tree: Any) -> bytes:
 def test_what_clients_send_is_read_and_written_back(case: dict[str, Any]) -> None:
     envelope = decode(compact(case["json"]))
 
-    assert json.loads(encode(envelope.message, envelope.cid)) == case["json"]
+    assert json.loads(encode(envelope)) == case["json"]
 
 
 @pytest.mark.parametrize("case", named("envelopes", "c2s"))
@@ -41,14 +41,14 @@ def test_spaces_do_not_change_what_is_read(case: dict[str, Any]) -> None:
 def test_what_servers_send_is_read_and_written_back(case: dict[str, Any]) -> None:
     envelope = decode_server(compact(case["json"]))
 
-    assert json.loads(encode(envelope.message, envelope.cid)) == case["json"]
+    assert json.loads(encode(envelope)) == case["json"]
 
 
 @pytest.mark.parametrize("case", named("json_accepted"))
 def test_unusual_spellings_are_taken(case: dict[str, Any]) -> None:
     envelope = decode(case["text"].encode())
 
-    assert json.loads(encode(envelope.message, envelope.cid)) == case["canonical"]
+    assert json.loads(encode(envelope)) == case["canonical"]
 
 
 @pytest.mark.parametrize("case", named("json_rejected_close_1000"))
@@ -158,6 +158,6 @@ def test_a_client_refuses_what_is_no_envelope(payload: bytes) -> None:
 
 
 def test_an_empty_reply_repeats_the_cid() -> None:
-    assert encode(None, "7") == b'{"cid":"7"}'
-    assert encode(None) == b"{}"
-    assert json.loads(encode(Pong(), 'a"\\😀')) == {"cid": 'a"\\😀', "pong": {}}
+    assert encode(Envelope(None, "7")) == b'{"cid":"7"}'
+    assert encode(Envelope(None)) == b"{}"
+    assert json.loads(encode(Envelope(Pong(), 'a"\\😀'))) == {"cid": 'a"\\😀', "pong": {}}

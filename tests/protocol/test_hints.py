@@ -26,9 +26,9 @@ class Sample(Message, frozen=True):
     [
         ("text", Hint(str, Field(1), 0)),
         ("wide", Hint(int, Field(2), 64)),
-        ("wrapped", Hint(int, Field(3), 32)),
-        ("choice", Hint(str, Field(4, "either"), 0)),
-        ("when", Hint(datetime, Field(5), 0)),
+        ("wrapped", Hint(int, Field(3), 32, optional=True)),
+        ("choice", Hint(str, Field(4, "either"), 0, optional=True)),
+        ("when", Hint(datetime, Field(5), 0, optional=True)),
         ("who", Hint(tuple[UserPresence, ...], Field(6), 0)),
     ],
 )

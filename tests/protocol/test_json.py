@@ -178,7 +178,7 @@ PLAYER = UserPresence(user_id="u", session_id="s", username="ann")
     ],
 )
 def test_defaults_are_left_out_and_wrappers_are_kept(message: Any, tree: dict[str, Any]) -> None:
-    assert json.loads(encode(message)) == tree
+    assert json.loads(encode(Envelope(message))) == tree
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,6 @@ def test_defaults_are_left_out_and_wrappers_are_kept(message: Any, tree: dict[st
 def test_doubles_that_json_lacks_are_written_by_name(value: float, written: Any) -> None:
     message = MatchmakerMatched(users=(MatchmakerUser(numeric_properties={"n": value}),))
 
-    tree = json.loads(encode(message))
+    tree = json.loads(encode(Envelope(message)))
 
     assert tree["matchmaker_matched"]["users"] == [{"numeric_properties": {"n": written}}]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.json_strict import Malformed, parse, plan, read_object
+from protocol.errors import Malformed
+from protocol.json_strict import parse, plan, read_object
 from protocol.message import Message
 from protocol.messages import (
     ChannelJoin,

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from protocol.close import CloseReason
-from protocol.frames import FIN_TEXT
-from protocol.messages import Pong
+from protocol.envelope import Envelope, Format, encode
+from protocol.frames import FIN_BINARY, FIN_TEXT
+from protocol.messages import Pong, StatusPresenceEvent, UserPresence
 from server.effects import Deliver, Disconnect, Record, Reply, Stream
 from server.sessions.session import SessionState
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
@@ -86,6 +89,103 @@ def test_one_encoding_is_shared_by_all_receivers() -> None:
 
     first, second = (seat.session.outbox.take()[0] for seat in seats)
     assert first is second
+
+
+def test_a_protobuf_heartbeat_is_answered_without_the_router() -> None:
+    table = Table()
+    alice = table.seat(ALICE, form=Format.PROTOBUF)
+
+    alice.socket.data_received(masked(FIN_BINARY, bytes.fromhex("0a0139820200")))
+
+    assert alice.heard() == [{"cid": "9", "pong": {}}]
+    assert table.performer.heartbeats == 1
+    assert not table.router.handled
+
+
+@pytest.mark.parametrize(
+    ("formats", "encoded"),
+    [
+        ([Format.JSON, Format.JSON, Format.JSON], [Format.JSON]),
+        ([Format.PROTOBUF, Format.PROTOBUF], [Format.PROTOBUF]),
+        ([Format.JSON, Format.PROTOBUF, Format.JSON, Format.PROTOBUF], [Format.JSON, Format.PROTOBUF]),
+        ([], []),
+    ],
+)
+def test_a_message_is_encoded_once_for_each_format_that_is_heard(
+    monkeypatch: pytest.MonkeyPatch, formats: list[Format], encoded: list[Format]
+) -> None:
+    table = Table(single_socket=False)
+    seats = [
+        table.seat(UserPresence(user_id=f"u{number}", session_id=f"s{number}"), form=form)
+        for number, form in enumerate(formats)
+    ]
+    seen: list[Format] = []
+
+    def counting(envelope: Envelope, form: Format) -> bytes:
+        seen.append(form)
+        return encode(envelope, form)
+
+    monkeypatch.setattr("protocol.envelope.encode", counting)
+    to = tuple(seat.session.session_id for seat in seats)
+    table.performer.perform([Deliver(to, StatusPresenceEvent(joins=(ALICE,)))])
+
+    assert seen == encoded
+    for seat in seats:
+        (heard,) = seat.heard()
+        assert heard["status_presence_event"]["joins"][0]["username"] == "alice"
+    assert table.performer.delivered == len(formats)
+
+
+def test_players_of_both_formats_share_a_match_and_their_status() -> None:
+    table = Table()
+    alice = table.seat(ALICE, form=Format.PROTOBUF)
+    bob = table.seat(BOB)
+
+    alice.say({"cid": "1", "match_create": {}})
+    match_id = alice.heard()[0]["match"]["match_id"]
+    bob.say({"cid": "1", "match_join": {"match_id": match_id}})
+    told = [next(iter(message.keys() - {"cid"})) for message in bob.heard()]
+    bob_joins = {"user_id": BOB.user_id, "session_id": BOB.session_id, "username": "bob"}
+    assert told == ["match", "match_presence_event"]
+    assert alice.heard()[-1] == {"match_presence_event": {"match_id": match_id, "joins": [bob_joins]}}
+
+    sent = {"match_id": match_id, "op_code": "-5", "data": "AP8=", "reliable": True}
+    alice.say({"match_data_send": sent})
+    bob.say({"match_data_send": sent})
+
+    sender = {"user_id": ALICE.user_id, "session_id": ALICE.session_id, "username": "alice"}
+    assert bob.heard() == [{"match_data": {**sent, "presence": sender}}]
+    assert alice.heard() == [{"match_data": {**sent, "presence": bob_joins}}]
+
+
+async def test_a_status_is_followed_across_formats() -> None:
+    table = Table(empty_world(KnownUsers({BOB.user_id: "bob"})))
+    alice = table.seat(ALICE, form=Format.PROTOBUF)
+    bob = table.seat(BOB)
+
+    alice.say({"cid": "1", "status_follow": {"user_ids": [BOB.user_id]}})
+    await settled(table)
+    bob.say({"cid": "2", "status_update": {"status": ""}})
+
+    shown = {"user_id": BOB.user_id, "session_id": BOB.session_id, "username": "bob", "status": ""}
+    assert alice.heard() == [
+        {"cid": "1", "status": {}},
+        {"status_presence_event": {"joins": [shown]}},
+    ]
+
+
+def test_a_refusal_and_the_close_reach_a_protobuf_socket_in_its_format() -> None:
+    table = Table()
+    alice = table.seat(ALICE, form=Format.PROTOBUF)
+
+    alice.say({"cid": "1", "match_join": {"match_id": "garbage"}})
+    alice.socket.data_received(masked(FIN_BINARY, b""))
+
+    assert alice.heard() == [
+        {"cid": "1", "error": {"code": 3, "message": "Invalid match ID"}},
+        {"error": {"code": 2, "message": "Missing message."}},
+    ]
+    assert (alice.session.close_code, alice.session.close_text) == (1000, "error processing message")
 
 
 def test_a_disconnect_lets_what_was_said_before_out_first() -> None:

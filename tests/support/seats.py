@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from protocol.frames import FIN_TEXT
+from protocol.envelope import FIRST_BYTE, Format
 from protocol.messages import UserPresence
 from server import handlers
 from server.perform import Performer
@@ -20,6 +20,7 @@ from server.transport.websocket import WebSocket
 from server.world import World
 from tests.support.clock import ManualClock
 from tests.support.players import NEW_ID
+from tests.support.protobuf import from_json, to_json
 from tests.support.transport import RecordingTransport, masked
 from tests.support.world import empty_world
 
@@ -45,9 +46,17 @@ class Seated:
     """A player with a socket."""
 
     def __init__(
-        self, table: "Table", me: UserPresence, family_id: str, *, appear: bool, token_exp: int
+        self,
+        table: "Table",
+        me: UserPresence,
+        family_id: str,
+        *,
+        appear: bool,
+        token_exp: int,
+        form: Format,
     ) -> None:
         self._table = table
+        self._form = form
         self.transport = RecordingTransport()
         self.session = Session(
             me,
@@ -56,6 +65,7 @@ class Seated:
             Outbox(table.limit_bytes),
             opened_at=table.clock.monotonic(),
             token_exp=token_exp,
+            form=form,
         )
         self.socket = WebSocket(
             self.session,
@@ -71,15 +81,17 @@ class Seated:
         table.registry.open(self.session, appear=appear, address="127.0.0.1")
 
     def say(self, message: dict[str, Any]) -> None:
-        self.socket.data_received(masked(FIN_TEXT, json.dumps(message).encode()))
+        said = json.dumps(message).encode() if self._form is Format.JSON else from_json(message)
+        self.socket.data_received(masked(FIRST_BYTE[self._form], said))
         self._table.turn()
 
     def heard(self) -> list[dict[str, Any]]:
-        """The messages written since last asked."""
+        """The messages written since last asked, as JSON whatever the format."""
         self._table.turn()
         written = self.transport.written
         self.transport.writes.clear()
-        return [json.loads(payload) for first, payload in _frames(written) if first == FIN_TEXT]
+        messages = [payload for first, payload in _frames(written) if first == FIRST_BYTE[self._form]]
+        return [json.loads(each) if self._form is Format.JSON else to_json(each) for each in messages]
 
     def lose(self) -> None:
         """TCP goes away."""
@@ -127,10 +139,11 @@ class Table:
         family_id: str = "",
         appear: bool = False,
         token_ttl_s: int = TOKEN_TTL_S,
+        form: Format = Format.JSON,
     ) -> Seated:
         token_exp = int(self.clock.wall()) + token_ttl_s
         family_id = family_id or f"family of {me.session_id}"
-        return Seated(self, me, family_id, appear=appear, token_exp=token_exp)
+        return Seated(self, me, family_id, appear=appear, token_exp=token_exp, form=form)
 
     def turn(self) -> None:
         """Let the loop's turn end: what was gathered is written."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.envelope import decode, encode
+from protocol.envelope import Envelope, decode, encode
 from protocol.message import Message
 from protocol.messages import channel
 from protocol.messages.channel import ChannelJoin, ChannelMessage
@@ -15,7 +15,7 @@ def test_fields_and_numbers_are_the_published_ones(message: type[Message]) -> No
 
 
 def test_a_message_always_tells_code_and_persistence() -> None:
-    written = encode(ChannelMessage(code=0, persistent=False))
+    written = encode(Envelope(ChannelMessage(code=0, persistent=False)))
 
     assert written == b'{"channel_message":{"code":0,"persistent":false}}'
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.envelope import decode, decode_server, encode
+from protocol.envelope import Envelope, decode, decode_server, encode
 from protocol.message import Message
 from protocol.messages import match
 from protocol.messages.match import MatchData, MatchJoin
@@ -22,4 +22,4 @@ def test_a_match_id_that_is_empty_differs_from_none_given() -> None:
 def test_data_of_any_bytes_goes_round() -> None:
     message = MatchData(match_id="m.", op_code=-(2**63), data=bytes(range(256)))
 
-    assert decode_server(encode(message)).message == message
+    assert decode_server(encode(Envelope(message))).message == message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.envelope import decode, decode_server, encode
+from protocol.envelope import Envelope, decode, decode_server, encode
 from protocol.message import Message
 from protocol.messages import matchmaker
 from protocol.messages.matchmaker import MatchmakerAdd, MatchmakerMatched
@@ -19,7 +19,7 @@ def test_a_ticket_carries_its_properties() -> None:
         min_count=2, max_count=4, query="*", string_properties={"a": "b"}, numeric_properties={"n": 15.5}
     )
 
-    assert decode(encode(message)).message == message
+    assert decode(encode(Envelope(message))).message == message
 
 
 def test_a_match_is_named_by_its_id_or_by_a_token() -> None:

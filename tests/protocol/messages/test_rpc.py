@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.envelope import decode, decode_server, encode
+from protocol.envelope import Envelope, decode, decode_server, encode
 from protocol.message import Message
 from protocol.messages import rpc
 from protocol.messages.rpc import Rpc
@@ -17,4 +17,6 @@ def test_fields_and_numbers_are_the_published_ones(message: type[Message]) -> No
 def test_a_payload_is_passed_on_as_it_is() -> None:
     message = Rpc(id="f", payload='{"a":"b:c"}')
 
-    assert decode(encode(message, "1")).message == decode_server(encode(message)).message == message
+    written = encode(Envelope(message, "1"))
+
+    assert decode(written) == decode_server(written) == Envelope(message, "1")

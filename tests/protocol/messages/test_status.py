@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.envelope import decode, encode
+from protocol.envelope import Envelope, decode, encode
 from protocol.message import Message
 from protocol.messages import status
 from protocol.messages.status import StatusFollow, StatusUpdate
@@ -22,4 +22,4 @@ def test_going_offline_differs_from_an_empty_status() -> None:
 def test_users_are_followed_by_id_and_by_name() -> None:
     message = StatusFollow(user_ids=("u",), usernames=("ann", "bob"))
 
-    assert decode(encode(message)).message == message
+    assert decode(encode(Envelope(message))).message == message

@@ -2,19 +2,18 @@
 
 import json
 
-from server.sessions.notices import SESSION_EXPIRING, SINGLE_SOCKET, notice_frame
+from protocol.envelope import Envelope, encode
+from server.sessions.notices import SESSION_EXPIRING, SINGLE_SOCKET, notice
 
 REFERENCE_CODES = range(-9, 0)
 
 
-def test_a_notice_is_a_frame_with_one_notification_whose_content_is_json_text() -> None:
-    frame = notice_frame(
+def test_a_notice_is_one_notification_whose_content_is_json_text() -> None:
+    told = notice(
         "id-1", "session_expiring", SESSION_EXPIRING, 1_800_000_000.9, {"expires_at": 1_800_000_060}
     )
 
-    assert frame[0] == 0x81
-    told = json.loads(frame[frame.index(b"{") :])
-    (news,) = told["notifications"]["notifications"]
+    (news,) = json.loads(encode(Envelope(told)))["notifications"]["notifications"]
     assert news == {
         "id": "id-1",
         "subject": "session_expiring",

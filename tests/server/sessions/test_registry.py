@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.close import CloseReason
+from protocol.envelope import Format
 from protocol.messages import UserPresence
 from server.sessions.session import SessionState
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
@@ -44,9 +45,10 @@ def people(event: dict[str, Any], kind: str) -> dict[str, list[str]]:
     }
 
 
-def test_the_older_socket_is_told_and_then_closed() -> None:
+@pytest.mark.parametrize("form", Format)
+def test_the_older_socket_is_told_in_its_format_and_then_closed(form: Format) -> None:
     table = Table()
-    older = table.seat(ALICE)
+    older = table.seat(ALICE, form=form)
 
     newer = table.seat(again(ALICE, 1))
 

@@ -3,6 +3,8 @@
 import pytest
 
 from protocol.close import CloseReason
+from protocol.envelope import Format
+from protocol.messages import Pong
 from server.sessions.outbox import Outbox
 from server.sessions.session import Session, SessionState
 from tests.support.players import ALICE
@@ -56,10 +58,12 @@ class Socket:
         return None
 
 
-def connected(limit_bytes: int = 100, takes: int = 1 << 30) -> tuple[Session, Socket, Owner]:
+def connected(
+    limit_bytes: int = 100, takes: int = 1 << 30, form: Format = Format.JSON
+) -> tuple[Session, Socket, Owner]:
     owner = Owner()
     outbox = Outbox(limit_bytes)
-    session = Session(ALICE, "family", owner, outbox, opened_at=0.0, token_exp=7200)
+    session = Session(ALICE, "family", owner, outbox, opened_at=0.0, token_exp=7200, form=form)
     socket = Socket(outbox, takes)
     session.attach(socket)
     return session, socket, owner
@@ -82,6 +86,31 @@ def test_a_binary_message_ends_a_json_session() -> None:
     assert owner.log == [("ended", (1000, "received unexpected WebSocket message type"))]
 
 
+def test_a_protobuf_session_plays_binary_messages_and_ends_with_a_text() -> None:
+    session, socket, owner = connected(form=Format.PROTOBUF)
+
+    session.received(b"\x82\x02\x00", binary=True)
+    session.received(b"{}", binary=False)
+
+    assert socket.closes == [CloseReason.UNEXPECTED_TYPE]
+    assert owner.log == [
+        ("play", b"\x82\x02\x00"),
+        ("ended", (1000, "received unexpected WebSocket message type")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "frame"),
+    [(Format.JSON, b'\x81\x15{"cid":"1","pong":{}}'), (Format.PROTOBUF, b"\x82\x06\x0a\x011\x8a\x02\x00")],
+)
+def test_a_session_is_told_things_in_its_format(form: Format, frame: bytes) -> None:
+    session, _, _ = connected(form=form)
+
+    session.tell(Pong(), "1")
+
+    assert session.outbox.take() == [frame]
+
+
 def test_a_session_ends_once_whoever_ends_it_first() -> None:
     session, socket, owner = connected()
 
@@ -90,6 +119,7 @@ def test_a_session_ends_once_whoever_ends_it_first() -> None:
     session.closed(1006, "")
     session.received(b"late", binary=False)
     session.send(b"late")
+    session.tell(Pong())
     session.lost()
 
     assert socket.closes == [CloseReason.LOGGED_OUT]

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from server.web.upgrade import Switched, detach
 from tests.support.clock import JumpingClock
 from tests.support.inprocess import Live, running
-from tests.support.rawsocket import Answer
+from tests.support.rawsocket import BINARY, FIN, TEXT, Answer, Frame
 
 
 @pytest.fixture
@@ -83,6 +83,29 @@ async def test_a_header_with_a_good_token_wins_over_the_query(live: Live) -> Non
     answer = await ask(live, "/ws?token=wrong", {"Authorization": f"Bearer {token}"})
 
     assert answer.status == 101
+
+
+@pytest.mark.parametrize(
+    ("parameter", "ping", "opcode", "pong"),
+    [
+        ("", b'{"ping":{}}', TEXT, b'{"pong":{}}'),
+        ("&format=", b'{"ping":{}}', TEXT, b'{"pong":{}}'),
+        ("&format=json", b'{"ping":{}}', TEXT, b'{"pong":{}}'),
+        ("&format=protobuf", b"\x82\x02\x00", BINARY, b"\x8a\x02\x00"),
+    ],
+)
+async def test_a_socket_speaks_the_format_it_asked_for(
+    live: Live, parameter: str, ping: bytes, opcode: int, pong: bytes
+) -> None:
+    token = (await live.sign_in("ada"))["token"]
+    socket = await live.dial()
+    assert (await socket.upgrade(f"/ws?token={token}{parameter}")).status == 101
+
+    socket.frame(FIN | opcode, ping)
+    assert await socket.receive() == Frame(opcode, pong)
+    socket.frame(FIN | (TEXT | BINARY) - opcode, ping)
+
+    assert await socket.ending() == (1000, "received unexpected WebSocket message type")
 
 
 async def test_no_offer_of_the_client_is_taken_up(live: Live) -> None:
