@@ -1,7 +1,8 @@
 """What the reference server said on its sockets, said again to ours: frames, order, close codes, refusals.
 
 Cases of one scenario share connections and state, so a scenario is played once and each case asserts its own
-part. Where we differ on purpose stands in `differences.json`, with the reason; nothing else may differ.
+part. Where we differ on purpose stands in `differences.json`, with the reason; nothing else may differ. What
+was recorded in JSON is said once more in protobuf, and the same must come of it.
 """
 
 import asyncio
@@ -15,22 +16,31 @@ from typing import Any
 import pytest
 import uvloop
 
+from protocol.envelope import Format
 from tests.support.clock import JumpingClock
 from tests.support.inprocess import running
-from tests.support.replay import Played, Replay, Step
+from tests.support.replay import Played, Replay, Step, in_protobuf
 
 FOLDER = Path(__file__).parents[1] / "recordings"
 LINES = [json.loads(line) for line in (FOLDER / "sockets.jsonl").read_text().splitlines()]
 CASES = [line["case"] for line in LINES if line["case"]]
-DIFFERENCES = json.loads((FOLDER / "differences.json").read_text())
-PLACES = [place for difference in DIFFERENCES for place in difference["at"]]
 
 SHORTENED: dict[str, dict[str, Any]] = {
     "keepalive": {"ping_interval_s": 0.6, "pong_timeout_s": 1.0, "close_timeout_s": 0.5},
 }
 """Socket settings of scenarios that would take half a minute with the defaults (here 15 s and 25 s)."""
 
-Results = dict[str, Played | Exception]
+IN_JSON = [
+    line
+    for line in LINES
+    if not line["scenario"].startswith("protobuf") and line["scenario"] not in SHORTENED
+]
+"""What is said again in protobuf."""
+TRANSLATED = [line["case"] for line in IN_JSON if line["case"]]
+DIFFERENCES = json.loads((FOLDER / "differences.json").read_text())
+PLACES = [place for difference in DIFFERENCES for place in difference["at"]]
+
+Results = dict[tuple[str, Format], Played | Exception]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +50,15 @@ def results(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_connection_hears_what_was_recorded(results: Results, case: str) -> None:
-    played = results[case]
+    check(results[case, Format.JSON])
 
+
+@pytest.mark.parametrize("case", TRANSLATED)
+def test_a_protobuf_connection_hears_the_same(results: Results, case: str) -> None:
+    check(results[case, Format.PROTOBUF])
+
+
+def check(played: Played | Exception) -> None:
     if isinstance(played, Exception):
         raise played
     assert played.heard == played.expected
@@ -67,21 +84,27 @@ async def replay_all(folder: Path, url: str) -> Results:
                     await play_scenario(Replay(own, clock, pings=True), list(lines), results)
             else:
                 await play_scenario(Replay(shared, clock), list(lines), results)
+        for _, lines in groupby(IN_JSON, key=lambda line: line["scenario"]):
+            await play_scenario(Replay(shared, clock), list(lines), results, Format.PROTOBUF)
     return results
 
 
-async def play_scenario(replay: Replay, lines: list[dict[str, Any]], results: Results) -> None:
+async def play_scenario(
+    replay: Replay, lines: list[dict[str, Any]], results: Results, form: Format = Format.JSON
+) -> None:
     for line in lines:
         steps = line["steps"]
         for place in PLACES:
             if place["case"] == line["case"]:
                 steps = with_ours(steps, place)
+        if form is Format.PROTOBUF:
+            steps = in_protobuf(steps)
         try:
-            results[line["case"]] = await replay.play(steps)
+            results[line["case"], form] = await replay.play(steps)
         except (AssertionError, OSError, asyncio.IncompleteReadError, TimeoutError) as error:
-            results[line["case"]] = error
+            results[line["case"], form] = error
     if not replay.names_are_distinct():
-        results[lines[-1]["case"]] = AssertionError("two names of the recording stand for one value")
+        results[lines[-1]["case"], form] = AssertionError("two names of the recording stand for one value")
     await replay.end()
 
 

@@ -2,6 +2,9 @@
 
 A recording names what differs from run to run: `{user:ma}`, `{session:A#69}`, `{match:1}`, `{token:ma}`. A
 name is bound to what our server says in its place, and has to stand for the same value from then on.
+
+Messages in protobuf are written down as the JSON that says the same; what the server says is translated by
+the published descriptors, not by the code under test.
 """
 
 import asyncio
@@ -12,10 +15,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol.envelope import Format, decode, encode
+from protocol.errors import ProtocolError
 from server.identity import base64url
 from server.tasks import TaskOwner
 from tests.support.clock import JumpingClock
 from tests.support.inprocess import Live
+from tests.support.protobuf import from_json, to_json
 from tests.support.rawsocket import BINARY, CLOSE, FIN, PING, TEXT, RawSocket
 
 Step = dict[str, Any]
@@ -27,7 +33,12 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6}|\.\d{9})?Z")
 BARRIER = "barrier-"
 PATIENCE_S = 3.0
 """How long a frame that should come may take; only a failing case waits for it."""
-OPCODES = {"text": FIN | TEXT, "binary": FIN | BINARY}
+OPCODES = {"text": FIN | TEXT, "binary": FIN | BINARY, "protobuf": FIN | BINARY}
+KINDS = {TEXT: "text", BINARY: "protobuf"}
+NEAR_THE_LIMIT = 4000
+UNKNOWN_FIELD = b"\xc2\x3e"
+UNDECODABLE = b"\xff"
+"""What takes the place of text that is no message: bytes that are none either."""
 
 
 @dataclass
@@ -35,6 +46,7 @@ class Line:
     """One connection of the recording."""
 
     socket: RawSocket
+    form: Format = Format.JSON
     heard: list[Step] = field(default_factory=list)
     ended: bool = False
     dropped: bool = False
@@ -118,6 +130,8 @@ class Replay:
             case kind:
                 payload = base64.b64decode(step.get("base64", ""))
                 payload = payload or (await self._fill(step["data"])).encode()
+                if kind == "protobuf":
+                    payload = translated(payload)
                 self._lines[step["conn"]].socket.frame(
                     OPCODES[kind], payload, masked=step.get("masked", True)
                 )
@@ -126,6 +140,8 @@ class Replay:
         target = await self._fill(step["target"])
         headers = {name: await self._fill(value) for name, value in step.get("headers", {}).items()}
         line = await self._dial(step["conn"])
+        if "format=protobuf" in target:
+            line.form = Format.PROTOBUF
         line.socket.answers_pings = step.get("pong", True)
         answer = await line.socket.upgrade(target, headers)
         if answer.status == 101:
@@ -153,10 +169,12 @@ class Replay:
 
     async def _read(self, line: Line) -> None:
         while (frame := await line.socket.receive()) is not None:
-            if frame.opcode == TEXT and str(frame.message.get("cid", "")).startswith(BARRIER):
-                self._pongs.add(frame.message["cid"])
-            elif frame.opcode == TEXT:
-                line.heard.append({"got": "text", "message": frame.message})
+            if kind := KINDS.get(frame.opcode):
+                message = to_json(frame.payload) if kind == "protobuf" else frame.message
+                if str(message.get("cid", "")).startswith(BARRIER):
+                    self._pongs.add(message["cid"])
+                else:
+                    line.heard.append({"got": kind, "message": message})
             elif frame.opcode == CLOSE:
                 line.heard.append({"got": "close", "code": frame.code, "reason": frame.reason})
             elif frame.opcode != PING:
@@ -202,7 +220,10 @@ class Replay:
                 if not line.ended and not is_closed(line) and not line.dropped:
                     self._barriers += 1
                     awaited.add(cid := f"{BARRIER}{self._barriers}")
-                    line.socket.say(cid=cid, ping={})
+                    if line.form is Format.JSON:
+                        line.socket.say(cid=cid, ping={})
+                    else:
+                        line.socket.frame(FIN | BINARY, from_json({"cid": cid, "ping": {}}))
             if not await self._until(lambda awaited=awaited: awaited <= self._pongs):
                 raise AssertionError("a ping was not answered")
 
@@ -255,6 +276,40 @@ class Replay:
     def _render(self, event: Any) -> Any:
         text = json.dumps(ordered(event))
         return json.loads(NAME.sub(lambda name: self._values.get(name[0], name[0]), text))
+
+
+def in_protobuf(steps: list[Step]) -> list[Step]:
+    """The same conversation in protobuf: sockets ask for it, and messages say the same."""
+    return [_in_protobuf(step) for step in steps]
+
+
+def _in_protobuf(step: Step) -> Step:
+    match step:
+        case {"do": "connect", "target": target} if "format=" not in target:
+            return {**step, "target": f"{target}&format=protobuf"}
+        case {"do": "text"}:
+            return {**step, "do": "protobuf"}
+        case {"do": "binary"}:
+            return {**step, "do": "text"}  # the kind of frame that this socket does not expect
+        case {"got": "text"}:
+            return {**step, "got": "protobuf"}
+        case _:
+            return step
+
+
+def translated(payload: bytes) -> bytes:
+    """What a JSON payload says, in protobuf; in as many bytes, where a limit of bytes is in reach."""
+    try:
+        said = encode(decode(payload), Format.PROTOBUF)
+        return said + padding(len(payload) - len(said)) if len(payload) > NEAR_THE_LIMIT else said
+    except ProtocolError as error:
+        # What our server would not take is written by the runtime's own mapping.
+        return UNDECODABLE if error.code is None else from_json(json.loads(payload))
+
+
+def padding(size: int) -> bytes:
+    """A field that nobody knows, and that is to be ignored; of 3 to 130 bytes."""
+    return UNKNOWN_FIELD + bytes((size - 3,)) + bytes(size - 3)
 
 
 def is_closed(line: Line) -> bool:
