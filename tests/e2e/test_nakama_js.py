@@ -96,13 +96,13 @@ def sdk() -> Path:
     return SDK
 
 
-def given(server: RunningServer) -> dict[str, Any]:
-    """What a story is told: where the server is, and two players' identity tokens."""
+def given(server: RunningServer, formats: tuple[str, str]) -> dict[str, Any]:
+    """What a story is told: where the server is, two players' tokens, and how their sockets speak."""
     players = {}
-    for name in ("alice", "bob"):
+    for name, spoken in zip(("alice", "bob"), formats, strict=True):
         token = server.identity_token(name)
         claims = jwt.decode(token, options={"verify_signature": False})
-        players[name] = {"jwt": token, "sub": claims["sub"]}
+        players[name] = {"jwt": token, "sub": claims["sub"], "format": spoken}
     return {"host": server.host, "port": str(server.port), "server_key": SERVER_KEY, **players}
 
 
@@ -115,23 +115,37 @@ def tell(story: Path, told: dict[str, Any]) -> tuple[list[str], list[str]]:
     return [line["step"] for line in lines if "step" in line], lines[-1]["secrets"]
 
 
+JSON = ("json", "json")
+PROTOBUF = ("protobuf", "protobuf")
+MIXED = ("protobuf", "json")
+
+
 @pytest.mark.parametrize(
-    ("script", "steps", "environment"),
+    ("script", "steps", "environment", "formats"),
     [
-        ("two_players.mjs", TWO_PLAYERS, {}),
-        ("takeover.mjs", TAKEOVER, {}),
-        ("identities.mjs", IDENTITIES, {}),
-        ("tabs.mjs", TABS, {}),
-        ("socket_refresh.mjs", SOCKET_REFRESH, STRICT),
-        ("auto_refresh.mjs", AUTO_REFRESH, SHORT_LIVED),
+        ("two_players.mjs", TWO_PLAYERS, {}, JSON),
+        ("two_players.mjs", TWO_PLAYERS, {}, PROTOBUF),
+        ("two_players.mjs", TWO_PLAYERS, {}, MIXED),
+        ("takeover.mjs", TAKEOVER, {}, JSON),
+        ("takeover.mjs", TAKEOVER, {}, PROTOBUF),
+        ("identities.mjs", IDENTITIES, {}, JSON),
+        ("tabs.mjs", TABS, {}, JSON),
+        ("socket_refresh.mjs", SOCKET_REFRESH, STRICT, JSON),
+        ("socket_refresh.mjs", SOCKET_REFRESH, STRICT, PROTOBUF),
+        ("auto_refresh.mjs", AUTO_REFRESH, SHORT_LIVED, JSON),
     ],
 )
 def test_the_javascript_sdk_plays_the_whole_story(
-    sdk: Path, tmp_path: Path, script: str, steps: list[str], environment: dict[str, str]
+    sdk: Path,
+    tmp_path: Path,
+    script: str,
+    steps: list[str],
+    environment: dict[str, str],
+    formats: tuple[str, str],
 ) -> None:
     environment = {"LOCKGATE_SOCKET__SERVER_KEY": SERVER_KEY, **environment}
     with running_server(tmp_path, environment=environment) as server:
-        told = given(server)
+        told = given(server, formats)
         held, secrets = tell(sdk / script, told)
 
     assert held == steps

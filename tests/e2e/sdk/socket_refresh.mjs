@@ -16,7 +16,7 @@ await step("sign in and connect", async () => {
   bob = await client.authenticateCustom(given.bob.jwt);
   [alice, bob].forEach(remember);
   first = Session.restore(alice.token, alice.refresh_token);
-  hers = await connect(client, alice, true);
+  hers = await connect(client, alice, true, given.alice.format);
 });
 
 await step("be warned", async () => {

@@ -5,7 +5,8 @@
 
 import { EventEmitter, once } from "node:events";
 import { text } from "node:stream/consumers";
-import { Client } from "@heroiclabs/nakama-js";
+import { Client, WebSocketAdapterText } from "@heroiclabs/nakama-js";
+import { WebSocketAdapterPb } from "@heroiclabs/nakama-js-protobuf";
 
 const WITHIN_MS = 5000;
 
@@ -73,8 +74,9 @@ export class Inbox extends EventEmitter {
 }
 
 // A socket with its inbox, which misses nothing because it is there before the connection is.
-export async function connect(client, session, online) {
-  const socket = client.createSocket(false, false);
+export async function connect(client, session, online, format = "json") {
+  const adapter = format === "protobuf" ? new WebSocketAdapterPb() : new WebSocketAdapterText();
+  const socket = client.createSocket(false, false, adapter);
   const inbox = new Inbox(socket);
   await socket.connect(session, online);
   return { socket, inbox };
