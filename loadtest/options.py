@@ -4,6 +4,10 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from protocol.envelope import Format
+
+FORMATS = {"json": Format.JSON, "protobuf": Format.PROTOBUF}
+"""Values of the `format` parameter of a socket's URL."""
 SCENARIOS = ("relay", "idle")
 MAX_PLAYERS = 1_000_000
 
@@ -22,6 +26,7 @@ class Options:
     duration_s: float
     ramp_s: float
     server_key: str
+    form: Format
     server_pid: int | None
     seed: int
 
@@ -39,6 +44,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--duration", type=_positive, default=30.0, help="seconds of load")
     parser.add_argument("--ramp", type=_not_negative, help="seconds to bring all players in")
     parser.add_argument("--server-key", default="defaultkey")
+    parser.add_argument("--format", choices=FORMATS, default="json", help="how the sockets speak")
     parser.add_argument("--server-pid", type=int, help="read the server's use from /proc, not from --ops")
     parser.add_argument("--seed", type=int, default=1, help="names the players and orders their sends")
     found = parser.parse_args(arguments)
@@ -53,6 +59,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         duration_s=found.duration,
         ramp_s=found.players / 50 if found.ramp is None else found.ramp,
         server_key=found.server_key,
+        form=FORMATS[found.format],
         server_pid=found.server_pid,
         seed=found.seed,
     )

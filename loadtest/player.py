@@ -18,9 +18,9 @@ from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C w
 from loadtest import upgrade
 from loadtest.failures import SwarmError
 from protocol.conversation import Requests
-from protocol.envelope import Envelope, decode_server, encode
+from protocol.envelope import FIRST_BYTE, Envelope, Format, decode_server, encode
 from protocol.errors import ErrorCode
-from protocol.frames import FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, build_masked, extent
+from protocol.frames import FIN_CLOSE, FIN_PING, FIN_PONG, build_masked, extent
 from protocol.message import Message
 from protocol.messages import Error, Ping
 
@@ -58,6 +58,7 @@ class Player(asyncio.Protocol):
         handshake: tuple[str, str],
         random: Random,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        form: Format = Format.JSON,
     ) -> None:
         self.number = number
         self.user_id = ""
@@ -68,6 +69,7 @@ class Player(asyncio.Protocol):
         self._listener = listener
         self._host, self._target = handshake
         self._random = random
+        self._form = form
         self._clock_ns = clock_ns
         self._key = random.randbytes(16)
         self._requests = Requests[asyncio.Future[Message | None]]()
@@ -79,7 +81,7 @@ class Player(asyncio.Protocol):
     def send(self, message: Message, cid: str = "") -> None:
         """Say something; nothing is sent once the socket has ended."""
         if self.state is State.OPEN:
-            self._write(FIN_TEXT, encode(Envelope(message, cid)))
+            self._write(FIRST_BYTE[self._form], encode(Envelope(message, cid), self._form))
 
     def ping(self) -> None:
         """The application's heartbeat, as SDKs send it. Its answer needs nobody to wait for it."""
@@ -168,7 +170,7 @@ class Player(asyncio.Protocol):
             if not end or end > size:
                 return at
             first = data[at]
-            if first == FIN_TEXT:
+            if first == FIRST_BYTE[self._form]:
                 self._hear(data[start:end], at_ns)
             elif first == FIN_PING:
                 self._write(FIN_PONG, data[start:end])
@@ -179,7 +181,7 @@ class Player(asyncio.Protocol):
             at = end
 
     def _hear(self, payload: bytes, at_ns: int) -> None:
-        envelope = decode_server(payload)
+        envelope = decode_server(payload, self._form)
         message = envelope.message
         reply = self._requests.close(envelope.cid) if envelope.cid else None
         if reply is None:

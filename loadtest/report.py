@@ -47,7 +47,8 @@ class Result:
 def write(result: Result, options: Options) -> str:
     """The whole report."""
     lines = [
-        f"scenario   {options.scenario}, {result.connected} of {options.players} players, seed {options.seed}"
+        f"scenario   {options.scenario}, {result.connected} of {options.players} players,"
+        f" {options.form.name.lower()}, seed {options.seed}"
         + (f", matches of {options.match_size} at {options.rate:g}/s" if options.scenario == "relay" else ""),
         f"machine    {os.cpu_count()} CPUs, {platform.system()} {platform.release()},"
         f" Python {platform.python_version()}",

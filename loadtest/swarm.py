@@ -151,7 +151,9 @@ class Swarm:
     async def _open_socket(self, number: int, login: Login) -> Player:
         url = urlsplit(self._options.url)
         secure = ssl.create_default_context() if url.scheme == "https" else None
-        query = urlencode({"token": login.token, "format": "json", "status": "false"})
+        query = urlencode(
+            {"token": login.token, "format": self._options.form.name.lower(), "status": "false"}
+        )
         handshake = (url.netloc, f"{url.path}/ws?{query}")
         loop = asyncio.get_running_loop()
         try:
@@ -168,7 +170,7 @@ class Swarm:
         return player
 
     def _make(self, number: int, handshake: tuple[str, str]) -> Player:
-        player = Player(number, self, handshake, self._random)
+        player = Player(number, self, handshake, self._random, form=self._options.form)
         self._sockets.append(player)
         return player
 

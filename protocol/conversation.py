@@ -14,6 +14,7 @@ T = TypeVar("T")
 _PING = re.compile(rb'\{(?:"cid":"([0-9A-Za-z_.-]*)",)?"ping":\{\}(?:,"cid":"([0-9A-Za-z_.-]*)")?\}')
 
 
+_PROTOBUF = Format.PROTOBUF
 _BINARY_PING = bytes.fromhex("820200")
 _BINARY_PONG = bytes.fromhex("8a0200")
 """The members `ping` (32) and `pong` (33), without fields of their own."""
@@ -25,7 +26,7 @@ def heartbeat(payload: bytes, form: Format = Format.JSON) -> bytes | None:
     Plain is `{"cid":"…","ping":{}}` in either order, or without a cid; the cid of characters that need no
     escape. In protobuf: an ASCII cid, if any, in front.
     """
-    if form is Format.PROTOBUF:
+    if form is _PROTOBUF:
         return _binary_heartbeat(payload)
     found = _PING.fullmatch(payload)
     if found is None:

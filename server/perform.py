@@ -87,13 +87,17 @@ class Performer:
         # The message is encoded and framed at most once per format, when the first receiver needs it; all
         # queue the same immutable bytes, and each socket writes what its turn of the loop has gathered in one
         # call (transport/cork.py).
-        frames: list[bytes | None] = [None] * len(Format)
+        frames: dict[Format, bytes] = {}
+        form: Format | None = None
+        whole = b""
         skip, sessions, delivered = effect.skip, self._sessions, 0
         for session_id in ids:
             if session_id != skip and (session := sessions.get(session_id)) is not None:
-                whole = frames[session.form]
-                if whole is None:
-                    whole = frames[session.form] = frame(Envelope(effect.message), session.form)
+                if session.form is not form:
+                    form = session.form
+                    if form not in frames:
+                        frames[form] = frame(Envelope(effect.message), form)
+                    whole = frames[form]
                 session.outbox.put(whole)  # sessions that are registered are open
                 delivered += 1
         self.delivered += delivered

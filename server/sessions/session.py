@@ -65,6 +65,7 @@ class Session:
     """A player's connection. `attach` a socket before anything is sent."""
 
     __slots__ = (
+        "_binary",
         "_owner",
         "close_code",
         "close_text",
@@ -102,6 +103,7 @@ class Session:
         """Unix second at which the newest session token that was shown on this socket ends."""
         self.form = form
         """How this socket's messages are written, both ways."""
+        self._binary = form is Format.PROTOBUF
         self.state = SessionState.OPEN
         self.generation = 0
         self.close_code = 0
@@ -142,7 +144,7 @@ class Session:
     def received(self, payload: bytes, *, binary: bool) -> None:
         if self.state is not SessionState.OPEN:
             return
-        if binary is not (self.form is Format.PROTOBUF):
+        if binary is not self._binary:
             self.end(CloseReason.UNEXPECTED_TYPE)
         else:
             self._owner.play(self, payload)

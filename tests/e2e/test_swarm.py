@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.support.running import RunningServer, running_server
 
 LIMIT_S = 60
@@ -43,11 +45,16 @@ def wait_for(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"never printed {text!r}:\n{''.join(printed)}")
 
 
-def test_all_that_is_sent_arrives(tmp_path: Path) -> None:
-    with running_server(tmp_path) as server, swarm(server, "--duration", "2") as process:
+@pytest.mark.parametrize("spoken", ["json", "protobuf"])
+def test_all_that_is_sent_arrives(tmp_path: Path, spoken: str) -> None:
+    with (
+        running_server(tmp_path) as server,
+        swarm(server, "--duration", "2", "--format", spoken) as process,
+    ):
         printed, _ = process.communicate(timeout=LIMIT_S)
 
         assert process.returncode == 0, printed
+        assert f"20 of 20 players, {spoken}" in printed
         assert "sent 400, delivered 3600 of 3600, lost 0" in printed
         assert "us per delivery" in printed
         assert "all received, once and in order" in printed

@@ -17,12 +17,17 @@ from collections import Counter
 from pathlib import Path
 
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, build_masked
+from tests.support.replay import translated
 from tests.support.running import RunningServer, running_server
 
 RECORDINGS = Path(__file__).parent.parent / "recordings" / "sockets.jsonl"
 CLIENTS = 40
 PLAYERS = 20
-FIRST_BYTES = [FIN_TEXT] * 20 + [FIN_BINARY, FIN_PING, FIN_PONG, FIN_CLOSE, 0x01, 0x80, 0x83]
+OTHERS = [FIN_PING, FIN_PONG, FIN_CLOSE, 0x01, 0x80, 0x83]
+FIRST_BYTES = {
+    "json": [FIN_TEXT] * 20 + [FIN_BINARY, *OTHERS],
+    "protobuf": [FIN_BINARY] * 20 + [FIN_TEXT, *OTHERS],
+}
 GROWTH = 1.10
 """Resident memory at the end, as a multiple of what it was after a tenth of the run, at most."""
 
@@ -34,7 +39,8 @@ class Hostile:
         self._server = server
         self._tokens = tokens
         self._random = random.Random(seed)
-        self._corpus = recorded()
+        texts = recorded()
+        self._corpus = {"json": texts, "protobuf": [translated(text) for text in texts]}
         self.sockets = 0
         self.messages = 0
 
@@ -47,9 +53,10 @@ class Hostile:
     async def _visit(self) -> None:
         chance = self._random
         reader, writer = await asyncio.open_connection(self._server.host, self._server.port)
-        token = chance.choice(self._tokens)
+        token, spoken = chance.choice(self._tokens), chance.choice(["json", "protobuf"])
+        status = chance.choice(["true", "false", "1", "x"])
         writer.write(
-            f"GET /ws?token={token}&status={chance.choice(['true', 'false', '1', 'x'])} HTTP/1.1\r\n"
+            f"GET /ws?token={token}&status={status}&format={spoken} HTTP/1.1\r\n"
             "Host: fuzz\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
         )
@@ -58,7 +65,7 @@ class Hostile:
             if writer.is_closing():
                 break
             self.messages += 1
-            writer.write(self._frame())
+            writer.write(self._frame(spoken))
             if chance.random() < 0.3:
                 await asyncio.sleep(0)
         if chance.random() < 0.5:
@@ -68,9 +75,11 @@ class Hostile:
             writer.transport.abort()
         writer.close()
 
-    def _frame(self) -> bytes:
-        payload = self._mutated(self._random.choice(self._corpus))
-        return build_masked(self._random.choice(FIRST_BYTES), payload, b"\0\0\0\0", lambda data, _: data)
+    def _frame(self, spoken: str) -> bytes:
+        payload = self._mutated(self._random.choice(self._corpus[spoken]))
+        return build_masked(
+            self._random.choice(FIRST_BYTES[spoken]), payload, b"\0\0\0\0", lambda data, _: data
+        )
 
     def _mutated(self, message: bytes) -> bytes:
         chance, data = self._random, bytearray(message)

@@ -3,12 +3,14 @@
 import pytest
 
 from loadtest.options import parse
+from protocol.envelope import Format
 
 
 def test_without_arguments_the_local_server_is_meant() -> None:
     options = parse([])
 
     assert (options.url, options.issuer) == ("http://127.0.0.1:7350", "http://127.0.0.1:7352")
+    assert options.form is Format.JSON
     assert (options.scenario, options.match_size, options.rate) == ("relay", 10, 10.0)
 
 
@@ -32,6 +34,7 @@ def test_a_trailing_slash_is_no_part_of_an_address() -> None:
         ["--ramp", "-1"],
         ["--url", "ws://127.0.0.1"],
         ["--scenario", "chaos"],
+        ["--format", "xml"],
         ["--match-size", "0"],
         ["surprise"],
     ],
