@@ -6,7 +6,7 @@ those are protobuf's rules, and the reference's. Envelopes are `envelope.py`'s b
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 import msgspec
 from google.protobuf import (
@@ -21,39 +21,29 @@ from google.protobuf.message import DecodeError
 from protocol.errors import Malformed
 from protocol.hints import Hint, hints
 from protocol.message import Message
-from protocol.messages import ALL, INCOMING, OUTGOING
+from protocol.messages import ALL
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PACKAGE = "lockgate"
-_CID = 1
+_ONEOF = "message"
 
 Body = Any
 """A message of the runtime, whose class is made at import time."""
 
 
-class Parsed(NamedTuple):
-    """An envelope whose message, if it has one that is known here, is not yet read."""
+def parse(payload: bytes) -> tuple[str, str, Body]:
+    """An envelope's cid, the wire name of its message, and that message, to be `read`.
 
-    cid: str
-    number: int
-    """The message's field number in the envelope; 0 without a message."""
-    body: Body
-
-
-def parse(payload: bytes) -> Parsed:
-    """Take an envelope apart. Raises `Malformed`, also for text that is not UTF-8 and for deep nesting."""
+    The name is empty without a message, or with one that is not known here. Raises `Malformed`, also for text
+    that is not UTF-8 and for deep nesting.
+    """
     try:
         envelope = _ENVELOPE.FromString(payload)
     except DecodeError:
         raise Malformed("not protobuf") from None
-    cid, number, body = "", 0, None
-    for field, value in envelope.ListFields():
-        if field.number == _CID:
-            cid = value
-        else:
-            number, body = field.number, value
-    return Parsed(cid, number, body)
+    name = envelope.WhichOneof(_ONEOF)
+    return (envelope.cid, name, getattr(envelope, name)) if name else (envelope.cid, "", None)
 
 
 def read(message: type[Message], body: Body) -> Message:
@@ -146,12 +136,18 @@ def _envelope_class() -> Any:
         file.dependency.append(library.name)
     file.message_type.extend(map(_describe, ALL))
     envelope = file.message_type.add(name="Envelope")
-    envelope.field.add(name="cid", number=_CID, type=_Field.TYPE_STRING, label=_Field.LABEL_OPTIONAL)
-    for name, message in {**INCOMING, **OUTGOING}.items():
-        field = envelope.field.add(name=name, number=NUMBERS[name], label=_Field.LABEL_OPTIONAL)
-        _set_type(field, message, 0)
+    envelope.field.add(name="cid", number=1, type=_Field.TYPE_STRING, label=_Field.LABEL_OPTIONAL)
+    envelope.oneof_decl.add(name=_ONEOF)
+    members = {
+        member: message
+        for message in ALL
+        for member in (message.from_client, message.from_server)
+        if member is not None
+    }
+    for member, message in members.items():
+        field = envelope.field.add(name=member.name, number=member.number, label=_Field.LABEL_OPTIONAL)
         field.oneof_index = 0
-    envelope.oneof_decl.add(name="message")
+        _set_type(field, message, 0)
     pool.AddSerializedFile(file.SerializeToString())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Envelope"))
 
@@ -251,14 +247,6 @@ def _within(name: str, inner: tuple[_Patch, ...], repeated: bool) -> _Patch:
 
 
 # ---- all of it, made once. `ALL` names a class before those that contain it.
-
-NUMBERS: Mapping[str, int] = {
-    member.name: member.number
-    for message in ALL
-    for member in (message.from_client, message.from_server)
-    if member is not None
-}
-"""Field numbers in the envelope, by wire name."""
 
 _ENVELOPE = _envelope_class()
 _readers: dict[type[Message], Callable[[Body], Message]] = {}

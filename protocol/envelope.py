@@ -23,7 +23,6 @@ class Format(IntEnum):
 
 _PROTOBUF = Format.PROTOBUF  # naming a member of an enum costs a lookup that is felt here
 
-
 FIRST_BYTE: Final = (FIN_TEXT, FIN_BINARY)
 """The frame that a format travels in."""
 
@@ -35,7 +34,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     cid: str = ""
 
 
-_NAMES: dict[type[Message], str] = {message: name for name, message in {**INCOMING, **OUTGOING}.items()}
+_MEMBERS = {**INCOMING, **OUTGOING}
+_NAMES: dict[type[Message], str] = {message: name for name, message in _MEMBERS.items()}
 
 
 def _fields(members: Mapping[str, type[Message]]) -> dict[str, json_strict.FieldPlan]:
@@ -51,8 +51,7 @@ def _fields(members: Mapping[str, type[Message]]) -> dict[str, json_strict.Field
     )
 
 
-_FIELDS = _fields({**INCOMING, **OUTGOING})
-_BY_NUMBER = {binary.NUMBERS[name]: message for name, message in {**INCOMING, **OUTGOING}.items()}
+_FIELDS = _fields(_MEMBERS)
 _FROM_CLIENT = {name: json.reader(message) for name, message in INCOMING.items()}
 _FROM_SERVER = {name: json.reader(message) for name, message in OUTGOING.items()}
 
@@ -81,8 +80,8 @@ def decode_server(payload: bytes, form: Format = Format.JSON) -> Envelope:
     Unknown fields are ignored, so that a client outlives additions.
     """
     if form is _PROTOBUF:
-        cid, number, body = binary.parse(payload)
-        return Envelope(binary.read(_BY_NUMBER[number], body) if number else None, cid)
+        cid, name, body = binary.parse(payload)
+        return Envelope(binary.read(_MEMBERS[name], body) if name else None, cid)
     fast = json.load_fast(payload, _FROM_SERVER, trusted=True)
     return _decode_slowly(payload, lenient=True) if fast is None else Envelope(fast[1], fast[0])
 
@@ -112,11 +111,11 @@ def _decode_slowly(payload: bytes, *, lenient: bool = False) -> Envelope:
 
 def _decode_binary(payload: bytes) -> Envelope:
     try:
-        cid, number, body = binary.parse(payload)
-        if not number:
+        cid, name, body = binary.parse(payload)
+        if not name:
             raise _missing(cid)
-        message = _BY_NUMBER[number]
-        if message.from_client is None:
+        message = INCOMING.get(name)
+        if message is None:
             raise _unrecognized(cid)
         return Envelope(binary.read(message, body), cid)
     except Malformed:

@@ -25,6 +25,7 @@ from server.identity.key_file import KeyFile
 from server.identity.revocation import Revocations
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
+from tests.bench.codec import CodecBench
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
 from tests.bench.logins import LoginBench
 from tests.bench.process import ServerProcess
@@ -42,6 +43,8 @@ LOGIN_ROWS = "logins"
 """What `--only` calls the measurements of logins."""
 TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
+CODEC_ROWS = "codec"
+"""What `--only` calls those of reading and writing messages."""
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
 
 
@@ -240,6 +243,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         wanted = options.only in LOGIN_ROWS
         logins = LoginBench(cores[-1], options.seconds, verifier, postgres) if wanted else None
         tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
+        codec = CodecBench(cores[-1], options.seconds) if options.only in CODEC_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
                 for contender in bench.contenders:
@@ -250,12 +254,14 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
                 await logins.round()
             if tokens is not None:
                 await tokens.round()
+            if codec is not None:
+                await codec.round()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (logins, tokens):
+    for part in (logins, tokens, codec):
         if part is not None:
             say(f"\n{part.report()}")
 
