@@ -72,7 +72,14 @@ _SCALARS: Mapping[Any, "_Field.Type.ValueType"] = {
     float: _Field.TYPE_DOUBLE,
 }
 _INTEGERS: Mapping[int, "_Field.Type.ValueType"] = {32: _Field.TYPE_INT32, 64: _Field.TYPE_INT64}
-_WRAPPERS: Mapping[Any, str] = {str: "StringValue", bool: "BoolValue", 32: "Int32Value"}
+_WRAPPERS: Mapping[Any, str] = {
+    str: "StringValue",
+    bool: "BoolValue",
+    bytes: "BytesValue",
+    float: "DoubleValue",
+    32: "Int32Value",
+    64: "Int64Value",
+}
 
 
 def _describe(message: type[Message]) -> descriptor_pb2.DescriptorProto:

@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from protocol import binary
 from protocol.close import CloseReason
 from protocol.envelope import Envelope, Format, decode, decode_server, encode
 from protocol.errors import ErrorCode, ProtocolError
-from protocol.message import Message
+from protocol.message import Field, Int32, Int64, Message
 from protocol.messages import (
     INCOMING,
     OUTGOING,
@@ -63,6 +64,41 @@ def test_a_published_example_is_written_byte_for_byte(case: dict[str, Any]) -> N
 )
 def test_what_clients_send_is_taken(case: dict[str, Any]) -> None:
     assert read(bytes.fromhex(case["protobuf_hex"])) == decode(json.dumps(case["json"]).encode())
+
+
+class Optional(Message, frozen=True):
+    """Every scalar as a wrapper type; the published messages use three of them."""
+
+    text: Annotated[str | None, Field(1)] = None
+    truth: Annotated[bool | None, Field(2)] = None
+    data: Annotated[bytes | None, Field(3)] = None
+    real: Annotated[float | None, Field(4)] = None
+    short: Annotated[Int32 | None, Field(5)] = None
+    wide: Annotated[Int64 | None, Field(6)] = None
+
+
+class Unwritable(Message, frozen=True):
+    """A field that the wire has no type for."""
+
+    parts: Annotated[complex, Field(1)] = 0j
+
+
+def test_a_scalar_that_may_be_unset_is_a_wrapper() -> None:
+    described = binary._describe(Optional)
+
+    assert {field.name: field.type_name for field in described.field} == {
+        "text": ".google.protobuf.StringValue",
+        "truth": ".google.protobuf.BoolValue",
+        "data": ".google.protobuf.BytesValue",
+        "real": ".google.protobuf.DoubleValue",
+        "short": ".google.protobuf.Int32Value",
+        "wide": ".google.protobuf.Int64Value",
+    }
+
+
+def test_a_class_that_the_wire_cannot_carry_stops_the_start() -> None:
+    with pytest.raises(TypeError, match="no wire form"):
+        binary._describe(Unwritable)
 
 
 @pytest.mark.parametrize("name", sorted(MEMBERS))
