@@ -12,11 +12,7 @@ from aiohttp import web
 from protocol.close import CloseReason
 from server import __version__, handlers, readings
 from server.clock import Clock, SystemClock
-from server.config import (
-    ConfigError,
-    Settings,
-    parse_address,
-)
+from server.config import ConfigError, Settings
 from server.core.match import Matches
 from server.core.presence import Presences
 from server.core.status import Statuses
@@ -29,6 +25,7 @@ from server.live_logins import SocketLogins
 from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
+from server.sections import parse_address
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
 from server.storage.failures import StorageUnavailable
@@ -209,7 +206,7 @@ class Server:
         matches = Matches(presences, limits.matches_per_session)
         self._registry = Registry(
             statuses,
-            matches,
+            (matches,),
             self._clock,
             self._ids.uuid4,
             self._expiry,

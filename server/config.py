@@ -3,18 +3,13 @@
 All problems are reported at once, each with its key. Secrets never print.
 """
 
-import ipaddress
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -25,210 +20,18 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from server.sections import (
+    DEFAULT_SERVER_KEY,
+    Count,
+    IdentitySettings,
+    ListenSettings,
+    Section,
+    SessionSettings,
+    SocketSettings,
+)
 from server.storage.url import parse as parse_storage_url
 
-DEFAULT_SERVER_KEY = "defaultkey"
 DEFAULT_HTTP_KEY = "defaulthttpkey"
-
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """One area of the configuration; unknown keys are errors, so a typing mistake is found at start."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Address(Section):
-    """A host and a port to listen on; port 0 lets the system choose."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-
-def parse_address(text: str) -> Address:
-    """Read `host:port` or `[ipv6]:port`. Raises ValueError for anything else."""
-    found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})", text)
-    if found is None or int(found[2]) > 65535:
-        raise ValueError("must be host:port with a port of 0..65535")
-    return Address(host=found[1].strip("[]"), port=int(found[2]))
-
-
-class ListenSettings(Section):
-    public: str = "127.0.0.1:7350"
-    """HTTP API and `/ws`."""
-    websocket: str = ""
-    """A separate address for `/ws`, for a load balancer of its own; empty: on public."""
-    ops: str = "127.0.0.1:7351"
-    """Health and metrics; never a public address."""
-    allowed_origins: tuple[str, ...] = ("*",)
-    """Origins whose pages may call; `*` is any, without credentials."""
-    trusted_proxies: tuple[str, ...] = ()
-    """CIDR blocks whose `X-Forwarded-For` is believed."""
-
-    @field_validator("public", "websocket", "ops")
-    @classmethod
-    def _is_address(cls, value: str, info: ValidationInfo) -> str:
-        if value or info.field_name != "websocket":
-            parse_address(value)
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ipaddress.ip_network(network)
-        return value
-
-
-class IssuerSettings(Section):
-    """One identity provider whose tokens sign players in."""
-
-    issuer: Annotated[str, Field(min_length=1)]
-    """Compared byte for byte with the token's `iss`."""
-    jwks_url: str = ""
-    """Where its keys are; empty: found by OpenID discovery."""
-    client_ids: tuple[str, ...] = ()
-    """Accepted `client_id` claims (Cognito access tokens)."""
-    audiences: tuple[str, ...] = ()
-    """Accepted `aud` claims, for issuers that use it."""
-    token_use: str = "access"
-    """Required `token_use` claim; empty: not checked."""
-    algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256",)
-    username_claim: str = "username"
-    """Claim that names a player when the account is created."""
-    display_name_claim: str = ""
-    """Claim that becomes a new account's display name; empty: none, since `name` is often a real one."""
-    claims_to_vars: dict[str, str] = {}
-    """Session variable name to the claim it is taken from; clients cannot set these names. A claim that is no
-    text, such as the list `cognito:groups`, becomes compact JSON: a comma may be part of a group's name."""
-
-    @model_validator(mode="after")
-    def _names_its_clients(self) -> Self:
-        if not self.client_ids and not self.audiences:
-            raise ValueError("needs client_ids or audiences: a token of any client would be accepted")
-        return self
-
-
-class IdentitySettings(Section):
-    issuers: tuple[IssuerSettings, ...] = ()
-    allow_client_username: bool = False
-    """Let a client choose its name at account creation by the `username` query parameter."""
-    before_authenticate_timeout_s: Positive = 2
-    """How long game code may think about a sign-in; the client waits, with its request open."""
-    jwks_stale_limit_s: Annotated[float, Field(ge=120, le=30 * 86_400)] = 86_400
-    """How long known keys are served while their issuer cannot be reached. Shorter: a key that was withdrawn
-    during an outage ends sooner; longer: a longer outage is survived."""
-    jwks_cache_dir: str = ""
-    """Where the last good key sets are kept, so that a restart during an outage signs players in; empty:
-    nowhere. Whoever can write there decides who is a player."""
-    logins_per_minute_per_address: Annotated[int, Field(ge=0)] = 30
-    """Logins (and linkings) of one address, or of one IPv6 /64; 0: no limit, which `--dev` makes the default.
-    Too low, players who share an address lock each other out."""
-    logins_per_minute_per_subject: Annotated[int, Field(ge=0)] = 10
-    """Logins of one verified player; 0: no limit, which `--dev` makes the default."""
-    login_limit_keys: Count = 100_000
-    """Addresses, and players, whose limits are remembered at once; about 300 bytes each."""
-    identities_per_account: Count = 16
-    """Identities that may sign in to one account."""
-    single_use: bool = False
-    """Each identity token is taken once only, by its `jti`; without, until it expires."""
-    single_use_tokens: Count = 100_000
-    """Used identity tokens remembered until they expire. Beyond it nobody can sign in, so keep it over the
-    number of logins in a token's lifetime."""
-
-    @model_validator(mode="after")
-    def _issuers_differ(self) -> Self:
-        names = [issuer.issuer for issuer in self.issuers]
-        if len(set(names)) != len(names):
-            raise ValueError("issuers: the same issuer is configured twice")
-        return self
-
-
-class SessionSettings(Section):
-    key_file: str = ""
-    """Signing keys; empty: made once under the data folder, mode 0600. Watched: a change needs no restart."""
-    keys: SecretStr = SecretStr("")
-    """What would be in the key file, instead of one: for keys that come in the environment. Never changes."""
-    token_ttl_s: Count = 7200
-    """Life of a session token. Under 300 s, SDKs refresh before every call."""
-    refresh_idle_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 1_209_600
-    """Life of a refresh token that is not used."""
-    refresh_max_s: Count = 7_776_000
-    """Life of a login, however often it is refreshed."""
-    refresh_grace_s: Annotated[int, Field(ge=0, le=60)] = 30
-    """How long the previous refresh token still gets the same answer. 0: a lost answer costs the login."""
-    refresh_burst: Count = 5
-    """Refreshes of one login at once, before `refresh_every_s` applies. Repeats are not counted."""
-    refresh_every_s: Annotated[float, Field(ge=0)] = 5
-    """Seconds between refreshes of one login; 0: no limit. Keep it far under `token_ttl_s`."""
-    refreshes_per_minute_per_address: Annotated[int, Field(ge=0)] = 300
-    """Refreshes of one address, or of one IPv6 /64, whatever comes of them; 0: no limit, which `--dev` makes
-    the default. Too low, players who share an address lose their logins."""
-    refresh_limit_keys: Count = 100_000
-    """Addresses, and logins, whose limits are remembered at once; about 300 bytes each."""
-    families_per_account: Count = 20
-    """Logins of one account that live at once; one more ends the oldest."""
-    single_session: bool = False
-    """One login at a time: a new one ends the others, tokens and sockets."""
-    logout_closes_sockets: bool = True
-    """False: a logged-out socket goes on until its token expires, as in the reference."""
-    socket_expiry: Literal["ignore", "grace", "strict"] = "grace"
-    """When a socket ends by itself. ignore: never; one opened with a stolen token lasts until a logout.
-    grace: with its login. strict: with its session token, unless a newer one is shown in time by the remote
-    call `session_refresh`, which no SDK does by itself."""
-    single_socket: bool = True
-    """One socket per player: a newer one takes over from the older."""
-    cookie: Literal["off", "secure", "insecure"] = "off"
-    """Whether a page may have its refresh token in a cookie that no script can read. The page's origin must
-    be this server's own, and be in `listen.allowed_origins`. insecure: for http, in development."""
-    tickets_max: Count = 10_000
-    """Unused one-time tickets for `/ws`, of 30 s and about 0.5 kB each. Too few, browsers wait at a rush."""
-
-    @model_validator(mode="after")
-    def _keys_come_from_one_place(self) -> Self:
-        if self.key_file and self.keys.get_secret_value():
-            raise ValueError("keys and key_file exclude each other: both say what the signing keys are")
-        return self
-
-
-class SocketSettings(Section):
-    server_key: SecretStr = SecretStr(DEFAULT_SERVER_KEY)
-    max_message_bytes: Annotated[int, Field(ge=512, le=16 * 1024 * 1024)] = 4096
-    """A message over it closes the socket with 1009."""
-    max_fragments: Count = 64
-    """Frames that one message may come in; more close the socket with 1009."""
-    ping_interval_s: Positive = 15
-    """Over a third of a load balancer's idle timeout, connections get lost."""
-    pong_timeout_s: Positive = 25
-    """Silence after which a peer is given up."""
-    close_timeout_s: Positive = 2
-    """Wait for the peer's answer to our close frame before TCP is dropped."""
-    outgoing_limit_bytes: Annotated[int, Field(ge=16 * 1024)] = 1_048_576
-    """Unsent bytes per socket, the transport's buffer included; more close the socket."""
-    follows_per_session: Count = 2000
-    """Players whose status one socket may follow."""
-    matches_per_session: Count = 256
-    """Matches one socket may be in."""
-
-    @model_validator(mode="after")
-    def _pings_before_the_timeout(self) -> Self:
-        if self.ping_interval_s >= self.pong_timeout_s:
-            raise ValueError("ping_interval_s must be shorter than pong_timeout_s")
-        return self
 
 
 class AdmissionSettings(Section):

@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 
 from server.clock import Clock
-from server.config import IdentitySettings, IssuerSettings, Section, SessionSettings, Settings
+from server.config import Settings
 from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge
 from server.identity.devissuer import DevIssuer
@@ -22,6 +22,7 @@ from server.identity.revocation import Revocations
 from server.identity.revocation_feed import RevocationFeed
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import Ids
+from server.sections import IdentitySettings, IssuerSettings, Section, SessionSettings
 from server.storage.store import Store
 from server.tasks import TaskOwner
 

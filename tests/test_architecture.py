@@ -36,10 +36,11 @@ def pure(*inside: str, libraries: tuple[str, ...] = ()) -> Row:
 
 def shell(*inside: str, libraries: tuple[str, ...] = (), banned: frozenset[str] = CHANCE) -> Row:
     """Code around the rules: settings and a logger, but time and chance only through `clock` and `ids`."""
-    return Row(frozenset({*inside, *LEAVES, "server.config"}), frozenset({*libraries, "structlog"}), banned)
+    return Row(frozenset({*inside, *LEAVES, *CONFIG}), frozenset({*libraries, "structlog"}), banned)
 
 
 LEAVES = ("server.ratelimit",)
+CONFIG = ("server.config", "server.sections")
 
 TABLE = {
     "protocol": Row(libraries=frozenset({"msgspec"}), banned=IMPURE),
@@ -47,7 +48,12 @@ TABLE = {
     "server.clock": Row(inside=frozenset({"protocol"}), banned=CHANCE - {"time"}),
     "server.ids": Row(inside=frozenset({"protocol"}), banned=frozenset({"time"})),
     "server.ratelimit": Row(banned=IMPURE),
-    "server.config": Row(libraries=frozenset({"pydantic", "pydantic_settings"}), banned=CHANCE),
+    "server.sections": Row(libraries=frozenset({"pydantic"}), banned=CHANCE),
+    "server.config": Row(
+        inside=frozenset({"server.sections"}),
+        libraries=frozenset({"pydantic", "pydantic_settings"}),
+        banned=CHANCE,
+    ),
     "server.tasks": shell("protocol"),
     "server.observe": shell("protocol", libraries=("prometheus_client",)),
     # Writes are carried out in a task of their own, so that a caller who goes away takes nothing along.

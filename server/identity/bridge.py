@@ -11,7 +11,6 @@ from typing import Protocol
 import structlog
 
 from server.clock import Clock
-from server.config import IdentitySettings
 from server.identity import usernames, verify
 from server.identity.before_authenticate import BeforeAuthenticate
 from server.identity.failures import NotAllowed, NotFound, RequestInvalid, Unauthenticated
@@ -23,6 +22,7 @@ from server.identity.revocation import Revocations
 from server.identity.session_vars import SessionVars
 from server.identity.tokens import Subject, Tokens
 from server.ids import Ids
+from server.sections import IdentitySettings
 from server.storage.bans import Banned
 from server.storage.families import MadeOf, NewFamily
 from server.storage.store import FAMILIES, LoggedIn, Store

@@ -17,10 +17,11 @@ import structlog
 from aiohttp import web
 
 from server.clock import Clock
-from server.config import Address, DevSettings, parse_address
+from server.config import DevSettings
 from server.identity.devissuer_tokens import TOKEN_TTL_S, KeyRing, Login, TokenMint
 from server.identity.devissuer_users import Directory, Refused
 from server.ids import Ids
+from server.sections import Address, parse_address
 
 AMZ_JSON = "application/x-amz-json-1.1"
 TARGET_PREFIX = "AWSCognitoIdentityProviderService."

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from server.clock import Clock
-from server.config import IssuerSettings
 from server.identity import strict_json
 from server.identity.jwks_cache import STALE_LIMIT_S, Document, Fetch, FetchFailed, JwksCache, Rules
 from server.identity.jwks_file import JwksFile
 from server.identity.keyset import PUBLIC_TEST_KEYS, VerifyKey
 from server.ids import Ids
+from server.sections import IssuerSettings
 from server.tasks import TaskOwner
 
 FETCH_TIMEOUT_S = 3.0

@@ -9,9 +9,9 @@ import math
 import structlog
 
 from server.clock import Clock
-from server.config import IdentitySettings, SessionSettings
 from server.identity.failures import TooManyLogins, TooManyRefreshes
 from server.ratelimit import Buckets
+from server.sections import IdentitySettings, SessionSettings
 
 log = structlog.get_logger("lockgate.identity")
 

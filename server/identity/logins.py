@@ -12,13 +12,13 @@ from dataclasses import replace
 import structlog
 
 from server.clock import Clock
-from server.config import IssuerSettings, SessionSettings
 from server.identity.failures import Denied, NotFound, RequestInvalid, Unauthenticated
 from server.identity.limits import RefreshLimits
 from server.identity.revocation import Revocations
 from server.identity.rotation import Verdict, judge
 from server.identity.session_vars import SessionVars
 from server.identity.tokens import Pair, RefreshClaims, SessionClaims, Subject, Tokens
+from server.sections import IssuerSettings, SessionSettings
 from server.storage.families import Family, MadeOf, Terms
 from server.storage.revocations import Ended, Revoked
 from server.storage.store import Store

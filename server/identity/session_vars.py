@@ -7,9 +7,9 @@ not the token at hand carries the claim.
 import json
 from collections.abc import Mapping, Sequence
 
-from server.config import IssuerSettings
 from server.identity.failures import RequestInvalid
 from server.identity.identity import Identity
+from server.sections import IssuerSettings
 
 MAX_BYTES = 2_048
 

@@ -13,10 +13,10 @@ from typing import Any, TypeGuard
 
 import jwt
 
-from server.config import IssuerSettings
 from server.identity import base64url, strict_json
 from server.identity.identity import Identity
 from server.identity.keyset import MAX_KID, VerifyKey
+from server.sections import IssuerSettings
 
 MIN_TOKEN = 20
 MAX_TOKEN = 16_384

@@ -5,7 +5,7 @@ after the other, however they arrive.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -13,7 +13,6 @@ import structlog
 from protocol.close import CloseReason
 from protocol.messages import UserPresence
 from server.clock import Clock
-from server.core.match import Matches
 from server.core.seat import Seats
 from server.core.status import Statuses
 from server.effects import Effects
@@ -31,13 +30,22 @@ class Performs(Protocol):
     def perform(self, effects: Effects, session: Session | None = None, cid: str = "") -> None: ...
 
 
+class Topic(Protocol):
+    """A core that keeps something of a session, and lets go of it when the session ends."""
+
+    def close(self, me: UserPresence) -> Effects: ...
+
+
 class Registry:
-    """Every open session. Call `serve` with the performer before the first `open`."""
+    """Every open session. Call `serve` with the performer before the first `open`.
+
+    `topics` are left in this order when a session ends.
+    """
 
     def __init__(
         self,
         statuses: Statuses,
-        matches: Matches,
+        topics: Sequence[Topic],
         clock: Clock,
         new_id: Callable[[], str],
         expiry: Expiry,
@@ -45,7 +53,7 @@ class Registry:
         single_socket: bool,
     ) -> None:
         self._statuses = statuses
-        self._matches = matches
+        self._topics = topics
         self._clock = clock
         self._new_id = new_id
         self._expiry = expiry
@@ -143,7 +151,9 @@ class Registry:
         if self._seats is not None:
             self._seats.release(me.user_id, session.generation)
         self.closed[session.close_code] += 1
-        self._performer.perform([*self._matches.close(me), *self._statuses.close(me)], session)
+        left = [effect for topic in self._topics for effect in topic.close(me)]
+        # The status goes last: who follows a player hears that they are offline when they have left all else.
+        self._performer.perform([*left, *self._statuses.close(me)], session)
 
     def lost(self, session: Session) -> None:
         self._leaving.discard(session)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from server.clock import Clock
-from server.config import SessionSettings
 from server.identity.tickets import Tickets
 from server.identity.tokens import Tokens
 from server.ids import Ids
+from server.sections import SessionSettings
 from server.web.cookies import RefreshCookies
 from server.web.socket_callers import SocketCallers
 

@@ -13,9 +13,9 @@ from aiohttp import web
 from protocol.envelope import Format
 from protocol.messages import UserPresence
 from server.clock import Clock
-from server.config import SocketSettings
 from server.identity.tokens import SessionClaims
 from server.ids import Ids
+from server.sections import SocketSettings
 from server.sessions.outbox import Outbox
 from server.sessions.registry import Registry
 from server.sessions.session import Session

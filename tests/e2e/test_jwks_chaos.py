@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from server.config import IssuerSettings
 from server.identity import base64url, verify
 from server.identity.failures import KeysUnavailable
 from server.identity.jwks import Jwks
 from server.identity.jwks_cache import JwksCache
 from server.identity.unknown_keys import BURST
 from server.ids import RandomIds
+from server.sections import IssuerSettings
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.inprocess import until

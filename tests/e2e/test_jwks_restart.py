@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from server.app import Server
-from server.config import IdentitySettings, IssuerSettings
+from server.sections import IdentitySettings, IssuerSettings
 from tests.support.inprocess import settings_in, until
 from tests.support.issuer import CLIENT, ISSUER, jwk, jwks, rsa_key, token
 from tests.support.keyserver import KeyServer, page

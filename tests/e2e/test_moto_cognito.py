@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from server.config import IssuerSettings
 from server.identity.jwks import Jwks
 from server.ids import RandomIds
+from server.sections import IssuerSettings
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.cognito import Cognito

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from server.config import IdentitySettings, IssuerSettings
 from server.identity.jwks_cache import SOFT_LIFE_S
+from server.sections import IdentitySettings, IssuerSettings
 from tests.support.clock import ForwardClock
 from tests.support.cognito import Cognito
 from tests.support.inprocess import Live, running

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from structlog.testing import capture_logs
 
-from server.config import SessionSettings, Settings
+from server.config import Settings
 from server.identity.key_file import KeyFile
 from server.identity.key_rotation import rotate
 from server.identity.signingkeys import USES, KeyFileError
+from server.sections import SessionSettings
 from server.storage.links import IdentityName
 from server.storage.revocations import Ended
 from tests.fuzz.login_frame import (

@@ -9,9 +9,9 @@ from collections import Counter
 from hypothesis import HealthCheck, Phase, given, settings
 
 from server.clock import SystemClock
-from server.config import IssuerSettings
 from server.identity.keyset import KeySet
 from server.identity.verify import RefusalReason, Refused, check, parse
+from server.sections import IssuerSettings
 from tests.fuzz.token_mutations import EC_KID, NOW, OTHER_ISSUER, OTHER_KID, RSA_KID, spoiled_tokens
 from tests.fuzz.token_oracle import subject_of
 from tests.support.issuer import SETTINGS, PrivateKey, ec_key, jwk, jwks, rsa_key

@@ -10,11 +10,12 @@ import pytest
 
 from server import app
 from server.app import Server
-from server.config import ConfigError, IdentitySettings, Settings, load
+from server.config import ConfigError, Settings, load
 from server.identity.devissuer import DevIssuerError
 from server.identity.identity import Identity
 from server.identity.verify import RefusalReason
 from server.observe import logs
+from server.sections import IdentitySettings
 from tests.support.inprocess import Live, running
 from tests.support.log_output import log_output
 from tests.support.site import AUTHENTICATE

@@ -9,7 +9,7 @@ from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from server.config import SessionSettings
+from server.sections import SessionSettings
 from server.web.cookies import Mode
 from tests.support.site import AUTHENTICATE, SERVER_KEY, Site, open_gate, running_site
 

@@ -16,15 +16,8 @@ from pydantic import SecretStr
 
 from server.app import Server
 from server.clock import Clock
-from server.config import (
-    DevSettings,
-    IdentitySettings,
-    ListenSettings,
-    SessionSettings,
-    Settings,
-    SocketSettings,
-    StorageSettings,
-)
+from server.config import DevSettings, Settings, StorageSettings
+from server.sections import IdentitySettings, ListenSettings, SessionSettings, SocketSettings
 from tests.support.databases import sqlite_url
 from tests.support.visitor import Visitor
 

@@ -8,9 +8,9 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from server.config import IssuerSettings
 from server.identity import base64url
 from server.identity.keyset import KeySet, VerifyKey
+from server.sections import IssuerSettings
 
 ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_TEST"
 CLIENT = "1example23456789"

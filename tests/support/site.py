@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from server.config import IdentitySettings, SessionSettings
 from server.identity.bridge import Bridge, KeySource
 from server.identity.key_file import KeyFile
 from server.identity.links import Links
@@ -21,6 +20,7 @@ from server.identity.revocation_feed import RevocationFeed
 from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import RandomIds
+from server.sections import IdentitySettings, SessionSettings
 from server.storage.revocations import Revoked
 from server.storage.store import Store
 from server.tasks import TaskOwner

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from server.config import SessionSettings, SocketSettings
+from server.sections import SessionSettings, SocketSettings
 from server.sessions.registry import Registry
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses

@@ -11,9 +11,9 @@ from typing import Any
 
 import jwt
 
-from server.config import IssuerSettings
 from server.identity import verify
 from server.identity.keyset import KeySet
+from server.sections import IssuerSettings
 
 WARM = 300
 

@@ -11,7 +11,6 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from server.config import IdentitySettings
 from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge, Login
 from server.identity.failures import (
@@ -24,6 +23,7 @@ from server.identity.failures import (
 from server.identity.identity import Identity
 from server.identity.session_vars import MAX_BYTES
 from server.identity.verify import RefusalReason
+from server.sections import IdentitySettings
 from server.tasks import TaskOwner
 from tests.support import issuer
 from tests.support.issuer import ALICE, BOB, ISSUER

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from server.config import IssuerSettings
 from server.identity.failures import KeysUnavailable
 from server.identity.jwks import MAX_DOCUMENT, Jwks, check_url, denied_keys, max_age_s
 from server.identity.jwks_cache import Document
 from server.identity.keyset import PUBLIC_TEST_KEYS, thumbprint
 from server.ids import RandomIds
+from server.sections import IssuerSettings
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.inprocess import until

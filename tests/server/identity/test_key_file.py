@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from server.config import SessionSettings, Settings
+from server.config import Settings
 from server.identity import key_file
 from server.identity.key_file import KeyFile, check_rights
 from server.identity.signingkeys import KeyFileError, SigningKeys
 from server.ids import RandomIds
+from server.sections import SessionSettings
 
 IDS = RandomIds("test")
 NOW = 1_800_000_000

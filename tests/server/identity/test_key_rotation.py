@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from server.config import SessionSettings, Settings
+from server.config import Settings
 from server.identity.key_file import KeyFile
 from server.identity.key_rotation import SPARE_S, Rotated, rotate
 from server.identity.signingkeys import MAX_RING, USES, KeyFileError, SigningKey, SigningKeys
 from server.ids import RandomIds
+from server.sections import SessionSettings
 
 IDS = RandomIds("test")
 NOW = 1_800_000_000

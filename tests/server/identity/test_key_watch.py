@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from server.config import SessionSettings, Settings
+from server.config import Settings
 from server.identity.key_file import FileState, KeyFile
 from server.identity.key_watch import KeyWatch
 from server.identity.revocation import Revocations
 from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Subject, Tokens
 from server.ids import RandomIds
+from server.sections import SessionSettings
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.inprocess import until

@@ -3,9 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from server.config import IdentitySettings
 from server.identity.failures import TooManyLogins
 from server.identity.limits import LoginLimits
+from server.sections import IdentitySettings
 from tests.support.clock import ManualClock
 from tests.support.issuer import ALICE, BOB, ISSUER
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from server.config import IssuerSettings
 from server.identity.failures import RequestInvalid
 from server.identity.identity import Identity
 from server.identity.session_vars import MAX_BYTES, SessionVars
+from server.sections import IssuerSettings
 
 ONE = IssuerSettings(issuer="one", client_ids=("c",), claims_to_vars={"role": "custom_role", "tier": "tier"})
 TWO = IssuerSettings(issuer="two", client_ids=("c",), claims_to_vars={"rank": "rank"})

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from server.config import IssuerSettings
 from server.identity import base64url
 from server.identity.failures import KeysUnavailable
 from server.identity.jwks import check_url
@@ -20,6 +19,7 @@ from server.identity.jwks_cache import SOFT_LIFE_S, Document, FetchFailed, JwksC
 from server.identity.keyset import KeySet
 from server.identity.verify import RefusalReason, Refused, check, parse
 from server.ids import RandomIds
+from server.sections import IssuerSettings
 from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.issuer import (

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from server.config import IssuerSettings
 from server.identity import base64url
 from server.identity.keyset import MAX_KID, MAX_RSA_BITS, MIN_RSA_BITS, KeySet, KeySetUnusable
 from server.identity.strict_json import MAX_DEPTH
@@ -22,6 +21,7 @@ from server.identity.verify import (
     check,
     parse,
 )
+from server.sections import IssuerSettings
 from tests.support.issuer import CLIENT, KID, SETTINGS, claims, jwk, jwks, rsa_key, signed
 
 NOW = 1_800_000_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.config import SessionSettings
+from server.sections import SessionSettings
 from server.sessions.expiry import HELD_S, Expiry, SocketExpiry, warning_time
 from tests.support.expiring import EXPIRED, TTL, at, crowd, how, is_open, table_of, warnings
 from tests.support.players import ALICE, BOB

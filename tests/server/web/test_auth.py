@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from server.config import IdentitySettings
 from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge
 from server.identity.failures import KeysUnavailable
 from server.identity.identity import Identity
+from server.sections import IdentitySettings
 from server.tasks import TaskOwner
 from tests.support import issuer
 from tests.support.issuer import ALICE, BOB

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server.config import SessionSettings
 from server.identity.tickets import TicketRefusal
+from server.sections import SessionSettings
 from tests.support.issuer import BOB
 from tests.support.site import Site, bearer, open_gate, post, running_site
 
