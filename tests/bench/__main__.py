@@ -11,10 +11,9 @@ import os
 import platform
 import sys
 import tempfile
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -26,6 +25,7 @@ from server.identity.revocation import Revocations
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
 from tests.bench.codec import CodecBench
+from tests.bench.followers import FOLLOWERS, FollowerBench, account_of, make_account
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
 from tests.bench.logins import LoginBench
 from tests.bench.process import ServerProcess
@@ -41,6 +41,8 @@ IDLE = 5000
 CONNECTS = 2000
 LOGIN_ROWS = "logins"
 """What `--only` calls the measurements of logins."""
+FOLLOWER_ROWS = "followers"
+"""What it calls those of a player whom many follow."""
 TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
 CODEC_ROWS = "codec"
@@ -86,6 +88,7 @@ class Bench:
             "LOCKGATE_LISTEN__PUBLIC": "127.0.0.1:0",
             "LOCKGATE_LISTEN__OPS": "127.0.0.1:0",
         }
+        self._url = settings["LOCKGATE_STORAGE__URL"]
         python = sys.executable
         self.contenders = [
             Contender("lockgate", [python, "-m", "server", "serve"], "server_ready", settings),
@@ -100,9 +103,9 @@ class Bench:
         return [
             self._mint.mint(
                 Subject(
-                    str(uuid.UUID(int=number + 1)),
+                    account_of(number),
                     f"player{number:05}",
-                    str(uuid.UUID(int=number + 1)),
+                    account_of(number),
                     {},
                     self._now,
                 ),
@@ -178,6 +181,16 @@ class Bench:
             await asyncio.sleep(0.3)
         return CONNECTS / (server.cpu_s() - cpu)
 
+    async def followers(self, bench: FollowerBench) -> None:
+        """One round of the measurements of a followed player; only our server knows such."""
+        await make_account(self._url, RandomIds("bench"))
+        # Followers only listen, and do not answer pings.
+        patient = {"LOCKGATE_SOCKET__PING_INTERVAL_S": "600", "LOCKGATE_SOCKET__PONG_TIMEOUT_S": "1200"}
+        ours = self.contenders[0]
+        ours = replace(ours, environment={**ours.environment, **patient})
+        with ours.start(self._core) as server:
+            await bench.round(server, ours.port(server.ready_line), self.tokens(1 + max(FOLLOWERS)))
+
     async def run(self, contender: Contender, scenario: Scenario) -> float:
         with contender.start(self._core) as server:
             return await scenario(server, contender.port(server.ready_line))
@@ -244,12 +257,15 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         logins = LoginBench(cores[-1], options.seconds, verifier, postgres) if wanted else None
         tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
         codec = CodecBench(cores[-1], options.seconds) if options.only in CODEC_ROWS else None
+        followers = FollowerBench() if options.only in FOLLOWER_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
                 for contender in bench.contenders:
                     value = await bench.run(contender, run)
                     results.setdefault(scenario, {}).setdefault(contender.name, []).append(value)
                     say(f"round {turn + 1}  {scenario:42} {contender.name:12} {value:10.2f}")
+            if followers is not None:
+                await bench.followers(followers)
             if logins is not None:
                 await logins.round()
             if tokens is not None:
@@ -261,7 +277,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (logins, tokens, codec):
+    for part in (followers, logins, tokens, codec):
         if part is not None:
             say(f"\n{part.report()}")
 
