@@ -7,6 +7,8 @@
 SHELL := /bin/sh
 
 ARGS ?=
+# Processes that share the tests, a file at a time. Many tests start servers, so more than two want a big machine.
+WORKERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 # Quiet about what goes well; errors are printed. Build tools come from the lock too, hence no isolation.
@@ -19,7 +21,7 @@ run: $(VENV)/run.stamp ## Start the server for development, with its identity pr
 	@exec $(PY) -m server serve --dev $(ARGS)
 
 test: $(VENV)/test.stamp ## Run every test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/test.stamp ## Check format, lint, types and the direction of imports
 	@$(PY) -m ruff format --check .

@@ -1,5 +1,6 @@
 """Node and npm out of the Python wheel that ships them, so that a machine without Node runs the SDK tests."""
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -21,8 +22,15 @@ class PackagesMissing(Exception):
 def install_packages(folder: Path) -> None:
     """Install what `folder/package-lock.json` names, without running any package's scripts.
 
-    Asks nothing of the network when the same lock was installed before. Raises `PackagesMissing`.
+    Asks nothing of the network when the same lock was installed before. Processes that ask for the same
+    folder take turns. Raises `PackagesMissing`.
     """
+    with (folder / "package-lock.json").open() as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        _install(folder)
+
+
+def _install(folder: Path) -> None:
     lock = (folder / "package-lock.json").read_bytes()
     stamp = folder / "node_modules" / ".installed-lock"
     wanted = hashlib.sha256(lock).hexdigest()
