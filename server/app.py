@@ -12,8 +12,9 @@ from aiohttp import web
 from protocol.close import CloseReason
 from server import __version__, handlers, readings
 from server.clock import Clock, SystemClock
-from server.config import ConfigError, Settings
+from server.config import ConfigError, MatchmakerSettings, Settings
 from server.core.match import Matches
+from server.core.matchmaker import Limits, Matchmaker
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.eviction import Eviction
@@ -22,6 +23,7 @@ from server.identity.before_authenticate import Hook
 from server.identity.signingkeys import KeyFileError
 from server.ids import RandomIds
 from server.live_logins import SocketLogins
+from server.matchmaking import Matchmaking
 from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
@@ -91,6 +93,7 @@ class Server:
         self._keepalive = _keepalive(settings)
         self._gate = Gate(settings, self._clock, self._ids, dev=dev, before_authenticate=before_authenticate)
         self._runners: list[SiteRunner] = []
+        self._rounds: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._started = False
         self._ready = False
@@ -108,6 +111,7 @@ class Server:
         )
         self._registry: Registry
         self._upgrade: Upgrade
+        self.matchmaking: Matchmaking
         if dev:
             _refuse_unsafe_dev(settings)
 
@@ -145,6 +149,7 @@ class Server:
             deps,
             readings.sockets(self._registry, self._upgrade, self._keepalive, self._expiry)
             | readings.play(world, performer, router)
+            | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
             | readings.browsers(browsers)
@@ -156,6 +161,7 @@ class Server:
         # What exists now stays for good: full collections need not walk it again.
         gc.collect()
         gc.freeze()
+        self._rounds = self._tasks.spawn("matchmaker", self.matchmaking.run())
         self._started = self._ready = True
         log.info(
             "server_ready",
@@ -204,9 +210,10 @@ class Server:
         presences = Presences()
         statuses = Statuses(presences, limits.follows_per_session)
         matches = Matches(presences, limits.matches_per_session)
+        matchmaker = _matchmaker(self._settings.matchmaker)
         self._registry = Registry(
             statuses,
-            (matches,),
+            (matches, matchmaker),
             self._clock,
             self._ids.uuid4,
             self._expiry,
@@ -216,16 +223,26 @@ class Server:
             presences=presences,
             statuses=statuses,
             matches=matches,
+            matchmaker=matchmaker,
             users=gate.store,
             match_tokens=gate.tokens,
             live_logins=SocketLogins(self._registry.by_id, self._expiry, gate.tokens, gate.logins),
             new_id=self._ids.uuid4,
+            now=self._clock.wall,
         )
 
     def _play(self, world: World) -> tuple[Performer, Router]:
         router = Router(world, handlers.ROUTES, handlers.NOT_OFFERED)
         performer = Performer(self._registry.by_id, world.presences, router, self._tasks)
         self._registry.serve(performer)
+        self.matchmaking = Matchmaking(
+            world.matchmaker,
+            self._clock,
+            performer.perform,
+            self._gate.tokens.mint_match_token,
+            self._ids.uuid4,
+            interval_s=self._settings.matchmaker.interval_s,
+        )
         return performer, router
 
     def _tell_settings(self) -> None:
@@ -294,6 +311,17 @@ def _keepalive(settings: Settings) -> Keepalive:
         ping_interval_s=limits.ping_interval_s,
         pong_timeout_s=limits.pong_timeout_s,
         close_timeout_s=limits.close_timeout_s,
+    )
+
+
+def _matchmaker(settings: MatchmakerSettings) -> Matchmaker:
+    return Matchmaker(
+        Limits(
+            max_tickets=settings.max_tickets,
+            max_intervals=settings.max_intervals,
+            rev_precision=settings.rev_precision,
+            pool=settings.max_pool,
+        )
     )
 
 

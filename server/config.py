@@ -43,9 +43,20 @@ class AdmissionSettings(Section):
 
 
 class MatchmakerSettings(Section):
-    interval_s: Count = 15
+    interval_s: Annotated[float, Field(gt=0, le=3600)] = 15
+    """Between the beginnings of two rounds. Shorter, and players wait less but meet whoever is there; longer,
+    and there are more to choose from."""
     max_tickets: Count = 3
+    """Searches that a session, or a party, may have at once."""
     max_intervals: Count = 2
+    """Rounds in which a ticket searches for its maximum; in the last one its minimum will do, and then it
+    only waits to be found. With 1 nobody waits for a fuller match."""
+    rev_precision: bool = False
+    """Every ticket of a match has to match the queries of all the others, not only that of the one that
+    searched. Fewer are matched, and a round costs more."""
+    max_pool: Count = 60_000
+    """Tickets that wait, all together. Too few, and searches are refused in a rush; too many, and a rush
+    takes memory and makes rounds longer than the interval."""
 
 
 class RuntimeSettings(Section):
@@ -150,7 +161,6 @@ class Settings(BaseSettings):
 
 WITHOUT_EFFECT = {
     "admission": tuple(AdmissionSettings.model_fields),
-    "matchmaker": tuple(MatchmakerSettings.model_fields),
 }
 """Settings of announced features, accepted so that one file serves this release and the next."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from server.core.matchmaker import Matchmaker
 from server.eviction import Eviction
 from server.identity.before_authenticate import BeforeAuthenticate
 from server.identity.bridge import Bridge
@@ -11,6 +12,7 @@ from server.identity.links import Links
 from server.identity.logins import Logins
 from server.identity.revocation import Revocations
 from server.identity.revocation_feed import RevocationFeed
+from server.matchmaking import Matchmaking
 from server.observe.metrics import Reading
 from server.perform import Performer
 from server.router import Router
@@ -56,6 +58,26 @@ def play(world: World, performer: Performer, router: Router) -> Readings:
         "lockgate_matches": lambda: len(world.matches),
         "lockgate_presences": lambda: len(world.presences),
         "lockgate_status_follows": lambda: world.statuses.follows,
+    }
+
+
+def matchmaker(matchmaker: Matchmaker, rounds: Matchmaking) -> Readings:
+    """Searches for others to play with."""
+    return {
+        "lockgate_matchmaker_tickets": lambda: len(matchmaker),
+        "lockgate_matchmaker_tickets_active": lambda: matchmaker.active,
+        "lockgate_matchmaker_tickets_total": lambda: {
+            "added": matchmaker.added,
+            "removed": matchmaker.removed,
+            "matched": matchmaker.matched,
+            "refused": matchmaker.refused,
+        },
+        "lockgate_matchmaker_matches_total": lambda: matchmaker.groups,
+        "lockgate_matchmaker_waited_seconds_total": lambda: matchmaker.waited_s,
+        "lockgate_matchmaker_rounds_total": lambda: matchmaker.rounds,
+        "lockgate_matchmaker_busy_seconds_total": lambda: rounds.busy_s,
+        "lockgate_matchmaker_searches_cut_total": lambda: matchmaker.cut,
+        "lockgate_matchmaker_failures_total": lambda: rounds.failed,
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.core.match import Matches
+from server.core.matchmaker import Matchmaker
 from server.core.presence import Presences
 from server.core.status import Statuses
 
@@ -67,7 +68,10 @@ class World:
     presences: Presences
     statuses: Statuses
     matches: Matches
+    matchmaker: Matchmaker
     users: Users
     match_tokens: MatchTokens
     live_logins: LiveLogins
     new_id: Callable[[], str]
+    now: Callable[[], float]
+    """Seconds since the Unix epoch."""

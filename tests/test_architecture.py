@@ -116,12 +116,16 @@ TABLE = {
     "server.eviction": shell("protocol", "server.sessions", "server.storage", "server.tasks"),
     # Where tokens and sockets meet: `identity` knows no socket, `sessions` no token.
     "server.live_logins": Row(inside=frozenset({"protocol.errors", "server.identity", "server.sessions"})),
+    # Rounds are begun by time and worked off beside the players' messages; the rules are in the core.
+    "server.matchmaking": shell("protocol", "server.clock", "server.core", "server.effects"),
     # Reads counts wherever they are kept, so it stands beside the composition root.
     "server.readings": Row(
         inside=frozenset(
             {
+                "server.core",
                 "server.eviction",
                 "server.identity",
+                "server.matchmaking",
                 "server.observe",
                 "server.perform",
                 "server.router",

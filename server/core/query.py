@@ -2,7 +2,11 @@
 
 Clauses separated by blanks: `+` must, `-` must not, else should. Without a must, at least one should has to
 hold. A clause that holds counts its boost. `query_tokens.py` cuts the text, and `query_tests.py` has what a
-clause asks of a value. What the fields are called is the caller's business.
+clause asks of a value. What the fields are called is the caller's business:
+
+    parse("+label.skill:>=50").matches(fields_of({"label": {"skill": 60}}))
+
+Make the fields once for each thing that is searched, not once for each question (`query_fields.py`).
 """
 
 from collections.abc import Mapping
@@ -10,7 +14,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from server.core.expression import compile_expression
-from server.core.pattern import PatternError, wildcard
+from server.core.pattern import Automaton, PatternError, wildcard
 from server.core.query_tests import Day, Equal, Fuzzy, Pattern, Range, Test, Value, parse_time
 from server.core.query_tokens import Kind, QueryError, Token, tokens
 
@@ -66,10 +70,15 @@ class Query:
         return sum(clause.boost for clause in (*self.must, *self.should) if clause.holds(fields))
 
     @property
-    def work(self) -> int:
-        """What its patterns have cost so far (`Automaton.work`)."""
-        return sum(
-            clause.test.automaton.work
+    def size(self) -> int:
+        """How many clauses it has."""
+        return len(self.must) + len(self.should) + len(self.must_not)
+
+    @property
+    def automata(self) -> tuple[Automaton, ...]:
+        """What its patterns run on. Their `work` tells what they have cost."""
+        return tuple(
+            clause.test.automaton
             for clause in (*self.must, *self.should, *self.must_not)
             if isinstance(clause.test, Pattern)
         )

@@ -2,16 +2,14 @@
 
 from protocol import messages
 from protocol.message import Message
-from server.handlers import channel, control, match, rpc, status
+from server.handlers import channel, control, match, matchmaker, rpc, status
 from server.routes import join
 
-ROUTES = join((channel.routes, control.routes, match.routes, rpc.routes, status.routes))
+ROUTES = join((channel.routes, control.routes, match.routes, matchmaker.routes, rpc.routes, status.routes))
 
 NOT_OFFERED: frozenset[type[Message]] = frozenset(
     {
         messages.ChannelJoin,
-        messages.MatchmakerAdd,
-        messages.MatchmakerRemove,
         messages.PartyAccept,
         messages.PartyClose,
         messages.PartyCreate,

@@ -82,6 +82,25 @@ METRICS: Mapping[str, Metric] = {
         "counter", "Requests in cookie mode that were taken for another site's.", "reason"
     ),
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),
+    "lockgate_matchmaker_tickets": Metric("gauge", "Tickets in the matchmaker."),
+    "lockgate_matchmaker_tickets_active": Metric(
+        "gauge", "Tickets that search; the others wait to be found."
+    ),
+    "lockgate_matchmaker_tickets_total": Metric(
+        "counter", "Tickets added, removed, matched, and refused because there were too many.", "outcome"
+    ),
+    "lockgate_matchmaker_matches_total": Metric("counter", "Matches that the matchmaker made."),
+    "lockgate_matchmaker_waited_seconds_total": Metric(
+        "counter", "How long tickets had waited when they were matched, in sum."
+    ),
+    "lockgate_matchmaker_rounds_total": Metric("counter", "Rounds begun."),
+    "lockgate_matchmaker_busy_seconds_total": Metric("counter", "Seconds that rounds took of the loop."),
+    "lockgate_matchmaker_searches_cut_total": Metric(
+        "counter", "Searches that ended before they had seen every ticket they may have matched."
+    ),
+    "lockgate_matchmaker_failures_total": Metric(
+        "counter", "Parts of rounds that failed, and answers of game code about a match that did."
+    ),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),
     "lockgate_identity_accepted_total": Metric("counter", "Identity tokens that passed every check."),

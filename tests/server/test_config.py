@@ -181,9 +181,6 @@ def test_every_promised_key_is_known_and_those_without_effect_are_named(tmp_path
         "admission.sockets_total",
         "admission.sockets_per_address",
         "admission.handshakes_per_s",
-        "matchmaker.interval_s",
-        "matchmaker.max_tickets",
-        "matchmaker.max_intervals",
     ]
 
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from protocol.errors import ErrorCode, RequestError
 from server.core.match import Matches
+from server.core.matchmaker import Limits, Matchmaker
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.world import World
 from tests.support.players import NEW_ID
+
+NOW = 1_800_000_000.0
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,10 @@ def empty_world(
         presences=presences,
         statuses=Statuses(presences, follows_per_session=10),
         matches=Matches(presences, matches_per_session=10),
+        matchmaker=Matchmaker(Limits()),
         users=users or KnownUsers(),
         match_tokens=invitations or Invitations(),
         live_logins=live_logins or RefreshableLogins(),
         new_id=lambda: NEW_ID,
+        now=lambda: NOW,
     )
