@@ -4,7 +4,6 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable
 
 import structlog
 from aiohttp import web
@@ -15,6 +14,7 @@ from server.clock import Clock, SystemClock
 from server.config import ConfigError, MatchmakerSettings, Settings
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
+from server.core.party import Parties, PartyLimits
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.eviction import Eviction
@@ -144,7 +144,7 @@ class Server:
             self._ids,
             addresses,
         )
-        deps = self._site_deps(addresses, browsers, world.statuses.is_online)
+        deps = self._site_deps(addresses, browsers, world)
         await self._open_listeners(
             deps,
             readings.sockets(self._registry, self._upgrade, self._keepalive, self._expiry)
@@ -211,9 +211,15 @@ class Server:
         statuses = Statuses(presences, limits.follows_per_session)
         matches = Matches(presences, limits.matches_per_session)
         matchmaker = _matchmaker(self._settings.matchmaker)
+        parties = Parties(
+            presences,
+            matchmaker,
+            self._settings.name,
+            PartyLimits(limits.parties_per_session, self._settings.session.single_party),
+        )
         self._registry = Registry(
             statuses,
-            (matches, matchmaker),
+            (parties, matches, matchmaker),
             self._clock,
             self._ids.uuid4,
             self._expiry,
@@ -224,6 +230,7 @@ class Server:
             statuses=statuses,
             matches=matches,
             matchmaker=matchmaker,
+            parties=parties,
             users=gate.store,
             match_tokens=gate.tokens,
             live_logins=SocketLogins(self._registry.by_id, self._expiry, gate.tokens, gate.logins),
@@ -253,9 +260,7 @@ class Server:
         for name in settings.without_effect:
             log.warning("setting_without_effect", setting=name)
 
-    def _site_deps(
-        self, addresses: ClientAddresses, browsers: Browsers, is_online: Callable[[str], bool]
-    ) -> SiteDeps:
+    def _site_deps(self, addresses: ClientAddresses, browsers: Browsers, world: World) -> SiteDeps:
         gate = self._gate
         return SiteDeps(
             bridge=gate.bridge,
@@ -268,7 +273,8 @@ class Server:
             server_key=self._settings.socket.server_key.get_secret_value(),
             upgrade=self._upgrade,
             browsers=browsers,
-            is_online=is_online,
+            is_online=world.statuses.is_online,
+            list_parties=world.parties.listing,
             addresses=addresses,
             allowed_origins=self._settings.listen.allowed_origins,
         )

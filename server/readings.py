@@ -56,6 +56,12 @@ def play(world: World, performer: Performer, router: Router) -> Readings:
         "lockgate_messages_delivered_total": lambda: performer.delivered,
         "lockgate_errors_total": lambda: {str(code): count for code, count in router.refused.items()},
         "lockgate_matches": lambda: len(world.matches),
+        "lockgate_parties": lambda: len(world.parties),
+        "lockgate_parties_created_total": lambda: world.parties.created,
+        "lockgate_party_requests": lambda: world.parties.requests,
+        "lockgate_party_refusals_total": lambda: {
+            refusal.name.lower(): count for refusal, count in world.parties.refused.items()
+        },
         "lockgate_presences": lambda: len(world.presences),
         "lockgate_status_follows": lambda: world.statuses.follows,
     }

@@ -173,11 +173,19 @@ class SessionSettings(Section):
     call `session_refresh`, which no SDK does by itself."""
     single_socket: bool = True
     """One socket per player: a newer one takes over from the older."""
+    single_party: bool = False
+    """One party per socket: whoever enters another leaves the one before."""
     cookie: Literal["off", "secure", "insecure"] = "off"
     """Whether a page may have its refresh token in a cookie that no script can read. The page's origin must
     be this server's own, and be in `listen.allowed_origins`. insecure: for http, in development."""
     tickets_max: Count = 10_000
     """Unused one-time tickets for `/ws`, of 30 s and about 0.5 kB each. Too few, browsers wait at a rush."""
+
+    @model_validator(mode="after")
+    def _singles_have_one_socket(self) -> Self:
+        if self.single_party and not self.single_socket:
+            raise ValueError("single_party needs single_socket: another socket could be in another party")
+        return self
 
     @model_validator(mode="after")
     def _keys_come_from_one_place(self) -> Self:
@@ -204,6 +212,8 @@ class SocketSettings(Section):
     """Players whose status one socket may follow."""
     matches_per_session: Count = 256
     """Matches one socket may be in."""
+    parties_per_session: Count = 16
+    """Parties one socket may be in or ask to join."""
 
     @model_validator(mode="after")
     def _pings_before_the_timeout(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from server.core.match import Matches
 from server.core.matchmaker import Matchmaker
+from server.core.party import Parties
 from server.core.presence import Presences
 from server.core.status import Statuses
 
@@ -69,6 +70,7 @@ class World:
     statuses: Statuses
     matches: Matches
     matchmaker: Matchmaker
+    parties: Parties
     users: Users
     match_tokens: MatchTokens
     live_logins: LiveLogins

@@ -2,26 +2,24 @@
 
 from protocol import messages
 from protocol.message import Message
-from server.handlers import channel, control, match, matchmaker, rpc, status
+from server.handlers import channel, control, match, matchmaker, party, rpc, status
 from server.routes import join
 
-ROUTES = join((channel.routes, control.routes, match.routes, matchmaker.routes, rpc.routes, status.routes))
+ROUTES = join(
+    (
+        channel.routes,
+        control.routes,
+        match.routes,
+        matchmaker.routes,
+        party.routes,
+        rpc.routes,
+        status.routes,
+    )
+)
 
 NOT_OFFERED: frozenset[type[Message]] = frozenset(
     {
         messages.ChannelJoin,
-        messages.PartyAccept,
-        messages.PartyClose,
-        messages.PartyCreate,
-        messages.PartyDataSend,
-        messages.PartyJoin,
-        messages.PartyJoinRequestList,
-        messages.PartyLeave,
-        messages.PartyMatchmakerAdd,
-        messages.PartyMatchmakerRemove,
-        messages.PartyPromote,
-        messages.PartyRemove,
-        messages.PartyUpdate,
     }
 )
 """Known to the protocol, not offered yet: answered as the reference answers for a disabled resource."""

@@ -101,6 +101,10 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_matchmaker_failures_total": Metric(
         "counter", "Parts of rounds that failed, and answers of game code about a match that did."
     ),
+    "lockgate_parties": Metric("gauge", "Parties that have a member."),
+    "lockgate_parties_created_total": Metric("counter", "Parties opened."),
+    "lockgate_party_requests": Metric("gauge", "Requests to join a party that wait for its leader."),
+    "lockgate_party_refusals_total": Metric("counter", "Requests that a party refused.", "reason"),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),
     "lockgate_identity_accepted_total": Metric("counter", "Identity tokens that passed every check."),

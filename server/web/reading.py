@@ -1,12 +1,13 @@
 """What a request says, read as the reference's gateway reads it (JSON mapping of protobuf, query, headers).
 
 Unknown fields are ignored, both spellings of a key are taken, `null` is unset, wrong types are refused.
-Refusals name our field, never the caller's value, except for a bool in the query.
+Refusals name our field, never the caller's value, except for a bool or a number in the query.
 """
 
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,10 @@ from server.web.errors import Code, Failure
 MAX_BODY = 262_144
 MAX_DEPTH = 64
 MAX_QUOTED = 64
+MAX_INT32 = 2**31 - 1
 
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
@@ -88,8 +91,21 @@ def query_bool(request: web.Request, name: str, *, default: bool) -> bool:
         return True
     if value in _FALSE:
         return False
-    quoted = json.dumps(value[:MAX_QUOTED], ensure_ascii=False)
-    raise _invalid(f'parsing field "{name}": strconv.ParseBool: parsing {quoted}: invalid syntax')
+    raise _not_parsed(name, "Bool", value, "invalid syntax")
+
+
+def query_int(request: web.Request, name: str, *, default: int) -> int:
+    """A query parameter of 32 bits, as Go's ParseInt reads it."""
+    if name not in request.query:
+        return default
+    value = query_text(request, name)
+    if not _INTEGER.fullmatch(value):
+        raise _not_parsed(name, "Int", value, "invalid syntax")
+    # Longer texts are out of range in any case, and dear to read.
+    number = int(value) if len(value) <= MAX_QUOTED else MAX_INT32 + 1
+    if not -MAX_INT32 - 1 <= number <= MAX_INT32:
+        raise _not_parsed(name, "Int", value, "value out of range")
+    return number
 
 
 def credentials(request: web.Request, scheme: str) -> str | None:
@@ -112,6 +128,11 @@ def basic_username(encoded: str) -> bytes | None:
         return None
     name, colon, _ = decoded.partition(b":")
     return name if colon else None
+
+
+def _not_parsed(name: str, kind: str, value: str, why: str) -> Failure:
+    quoted = json.dumps(value[:MAX_QUOTED], ensure_ascii=False)
+    return _invalid(f'parsing field "{name}": strconv.Parse{kind}: parsing {quoted}: {why}')
 
 
 def _syntax_error(error: strict_json.NotStrict) -> str:

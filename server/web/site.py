@@ -20,7 +20,7 @@ from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims, Tokens
 from server.ids import Ids
 from server.storage.store import Store
-from server.web import account, auth, links
+from server.web import account, auth, links, parties
 from server.web.address import ClientAddresses, site_of
 from server.web.browsers import Browsers
 from server.web.cors import Cors
@@ -47,6 +47,7 @@ class SiteDeps:
     upgrade: Upgrade
     browsers: Browsers
     is_online: account.IsOnline
+    list_parties: parties.OpenListing
     addresses: ClientAddresses
     allowed_origins: tuple[str, ...] = ("*",)
 
@@ -150,6 +151,11 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         "GET",
         "/v2/account",
         lambda deps, _request, caller: account.get_account(caller, deps.store, deps.is_online),
+    ),
+    PlayerRoute(
+        "GET",
+        "/v2/party",
+        lambda deps, request, _caller: parties.list_parties(request, deps.list_parties),
     ),
     PlayerRoute(
         "DELETE",

@@ -57,6 +57,12 @@ def test_pings_must_come_before_the_timeout() -> None:
         SocketSettings(ping_interval_s=25, pong_timeout_s=25)
 
 
+def test_one_party_each_needs_one_socket_each() -> None:
+    assert SessionSettings(single_party=True).single_party
+    with pytest.raises(ValidationError, match="single_party needs single_socket"):
+        SessionSettings(single_party=True, single_socket=False)
+
+
 @pytest.mark.parametrize("policy", ["ignore", "grace", "strict"])
 def test_a_socket_expiry_is_one_of_three(policy: str) -> None:
     assert SessionSettings.model_validate({"socket_expiry": policy}).socket_expiry == policy

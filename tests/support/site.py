@@ -11,6 +11,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from server.core.matchmaker import Limits, Matchmaker
+from server.core.party import Parties
+from server.core.presence import Presences
 from server.identity.bridge import Bridge, KeySource
 from server.identity.key_file import KeyFile
 from server.identity.links import Links
@@ -137,12 +140,15 @@ async def running_site(
     trusted_proxies: tuple[str, ...] = (),
     session: SessionSettings = SESSION,
     upgrade: Callable[[Browsers], Upgrade] | None = None,
+    parties: Parties | None = None,
 ) -> AsyncIterator[Site]:
     """`upgrade`: makes what answers `/ws`, instead of a refusal that is noted."""
 
     async def note(request: web.Request) -> web.StreamResponse:
         return await site.upgrade(request)
 
+    if parties is None:
+        parties = Parties(Presences(), Matchmaker(Limits()), "test")
     browsers = Browsers.serve(session, allowed_origins, gate.tokens, gate.clock, gate.ids)
     app = build_site(
         SiteDeps(
@@ -157,6 +163,7 @@ async def running_site(
             upgrade=note if upgrade is None else upgrade(browsers),
             browsers=browsers,
             is_online=lambda user_id: user_id in site.online,
+            list_parties=parties.listing,
             addresses=ClientAddresses(trusted_proxies),
             allowed_origins=allowed_origins,
         )

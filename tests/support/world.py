@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protocol.errors import ErrorCode, RequestError
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
+from server.core.party import Parties
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.world import World
@@ -83,12 +84,13 @@ def empty_world(
     invitations: Invitations | None = None,
     live_logins: RefreshableLogins | None = None,
 ) -> World:
-    presences = Presences()
+    presences, matchmaker = Presences(), Matchmaker(Limits())
     return World(
         presences=presences,
         statuses=Statuses(presences, follows_per_session=10),
         matches=Matches(presences, matches_per_session=10),
-        matchmaker=Matchmaker(Limits()),
+        matchmaker=matchmaker,
+        parties=Parties(presences, matchmaker, "node1"),
         users=users or KnownUsers(),
         match_tokens=invitations or Invitations(),
         live_logins=live_logins or RefreshableLogins(),

@@ -98,3 +98,40 @@ async def test_a_create_that_is_no_bool_is_refused(site: Site, query: str) -> No
 
     assert (status, answer["code"]) == (400, 3)
     assert answer["message"].startswith('parsing field "create": ')
+
+
+@pytest.mark.parametrize("limit", ["1", "100", "+7", "007"])
+async def test_a_number_in_the_query_is_read_as_go_reads_it(site: Site, limit: str) -> None:
+    session = await site.login()
+
+    async with site.client.get(
+        "/v2/party", params={"limit": limit}, headers=bearer(session["token"])
+    ) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("limit", "quoted", "why"),
+    [
+        ("", "", "invalid syntax"),
+        ("1.0", "1.0", "invalid syntax"),
+        (" 1", " 1", "invalid syntax"),
+        ("1_0", "1_0", "invalid syntax"),
+        ("٣", "٣", "invalid syntax"),
+        ("2147483648", "2147483648", "value out of range"),
+        ("-2147483649", "-2147483649", "value out of range"),
+        ("9" * 5000, "9" * 64, "value out of range"),
+    ],
+)
+async def test_what_is_no_number_of_32_bits_is_refused(site: Site, limit: str, quoted: str, why: str) -> None:
+    session = await site.login()
+
+    async with site.client.get(
+        "/v2/party", params={"limit": limit}, headers=bearer(session["token"])
+    ) as response:
+        told = (await response.json())["message"]
+
+    assert (response.status, told) == (
+        400,
+        f'parsing field "limit": strconv.ParseInt: parsing "{quoted}": {why}',
+    )
