@@ -74,6 +74,26 @@ TABS = [
     "then no tab has a login any more",
 ]
 
+PARTIES = [
+    "connect",
+    "open a party and see oneself in it",
+    "join it, seen by both",
+    "exchange data",
+    "search together and stop",
+    "a change of members cancels the search",
+    "promote the other",
+    "only the leader leads",
+    "the leader leaves and the other leads",
+    "a full party refuses",
+    "close it for all",
+    "ask to join a closed one",
+    "be turned down, and ask again",
+    "be accepted",
+    "be removed",
+    "find open parties over HTTP",
+    "whoever disconnects has left",
+]
+
 AUTO_REFRESH = [
     "sign in and connect",
     "call across several expiries",
@@ -128,6 +148,9 @@ MIXED = ("protobuf", "json")
         ("two_players.mjs", TWO_PLAYERS, {}, MIXED),
         ("takeover.mjs", TAKEOVER, {}, JSON),
         ("takeover.mjs", TAKEOVER, {}, PROTOBUF),
+        ("parties.mjs", PARTIES, {}, JSON),
+        ("parties.mjs", PARTIES, {}, PROTOBUF),
+        ("parties.mjs", PARTIES, {}, MIXED),
         ("identities.mjs", IDENTITIES, {}, JSON),
         ("tabs.mjs", TABS, {}, JSON),
         ("socket_refresh.mjs", SOCKET_REFRESH, STRICT, JSON),

@@ -46,6 +46,13 @@ const HOOKS = {
   matchdata: "onmatchdata",
   matchpresence: "onmatchpresence",
   statuspresence: "onstatuspresence",
+  party: "onparty",
+  partypresence: "onpartypresence",
+  partyleader: "onpartyleader",
+  partydata: "onpartydata",
+  partyclose: "onpartyclose",
+  partyjoinrequest: "onpartyjoinrequest",
+  partymatchmakerticket: "onpartymatchmakerticket",
 };
 
 // Keeps the events of a socket in order of arrival, for steps that come later to ask for them.
