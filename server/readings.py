@@ -62,6 +62,7 @@ def play(world: World, performer: Performer, router: Router) -> Readings:
         "lockgate_party_refusals_total": lambda: {
             refusal.name.lower(): count for refusal, count in world.parties.refused.items()
         },
+        "lockgate_party_listings_cut_total": lambda: world.parties.cut_listings,
         "lockgate_presences": lambda: len(world.presences),
         "lockgate_status_follows": lambda: world.statuses.follows,
     }

@@ -51,6 +51,8 @@ class Parties:
         """The parties that a session asks to join."""
         self.created = 0
         self.refused: Counter[Refusal] = Counter()
+        self.cut_listings = 0
+        """Listings that ended before they had looked at all parties."""
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -166,7 +168,7 @@ class Parties:
         self, limit: int, *, is_open: bool | None = None, query: str = "", cursor: str = ""
     ) -> Listing:
         """Begin to list the parties that are not hidden. Raises ValueError for a bad query or cursor."""
-        return Listing(tuple(self._rooms.values()), Ask(limit, is_open, query, cursor))
+        return Listing(tuple(self._rooms.values()), Ask(limit, is_open, query, cursor), self._note_cut)
 
     # ---- going
 
@@ -220,6 +222,9 @@ class Parties:
 
     def _members(self, room: Room) -> Members:
         return self._presences.members(room.stream)
+
+    def _note_cut(self) -> None:
+        self.cut_listings += 1
 
     def _refusal(self, refusal: Refusal) -> PartyRefused:
         self.refused[refusal] += 1

@@ -8,13 +8,20 @@ import base64
 import binascii
 import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 from server.core.party_room import Room
 from server.core.query import parse
+
+MAX_CLAUSES = 32
+"""Clauses of a query. More would hold others up at a single label of full size."""
+MAX_WORK = 1_000_000
+"""What a listing may cost, in units as for `Listing.look`. Beyond it, it makes do with what it has found."""
+CHARACTERS = 16
+"""Characters of a label that cost a clause about as much as a label itself does."""
 
 Place = tuple[float, int]
 """Score and number of a party. Listings go downwards."""
@@ -33,27 +40,40 @@ class Ask:
 class Listing:
     """One page in the making: call `look` until it returns False, then read `page`.
 
-    Raises ValueError for a query or a cursor that is none, or a cursor that another question got.
+    `on_cut` is told when it ends before it has looked at all parties. Raises ValueError for a query or a
+    cursor that is none, or a cursor that another question got.
     """
 
-    def __init__(self, rooms: Sequence[Room], ask: Ask) -> None:
+    def __init__(self, rooms: Sequence[Room], ask: Ask, on_cut: Callable[[], None]) -> None:
         self._ask = ask
+        self._on_cut = on_cut
         self._query = parse(ask.query or "*")
+        self._clauses = len(self._query.must) + len(self._query.should) + len(self._query.must_not)
+        if self._clauses > MAX_CLAUSES:
+            raise ValueError(f"more than {MAX_CLAUSES} clauses")
+        self._work = 0
         self._after = None if not ask.cursor else _place_of(ask)
         self._rooms = rooms
         self._left = len(rooms)
         self._found: list[tuple[Place, Room]] = []
         """A heap of the best, one more than fit on the page; the worst of them comes first."""
 
-    def look(self, count: int) -> bool:
-        """Look at so many more parties. Returns whether there are others still to be looked at."""
-        until = max(0, self._left - count)
-        while self._left > until:
+    def look(self, work: int) -> bool:
+        """Look at more parties, for about so much work. Returns whether others are still to be looked at.
+
+        A unit is a clause and a small label: well under a microsecond, or three with the dearest pattern.
+        """
+        until = self._work + work
+        while self._left and self._work < until:
             self._left -= 1
-            self._consider(self._rooms[self._left])
+            room = self._rooms[self._left]
+            self._work += 1 + self._clauses * (1 + len(room.label) // CHARACTERS)
+            self._consider(room)
             if self._is_settled:
                 self._left = 0
-                return False
+            elif self._left and self._work >= MAX_WORK:
+                self._left = 0
+                self._on_cut()
         return self._left > 0
 
     def page(self) -> tuple[tuple[Room, ...], str]:
@@ -71,7 +91,7 @@ class Listing:
     def _consider(self, room: Room) -> None:
         if room.hidden or self._ask.open not in (None, room.open) or not self._query.matches(room.fields):
             return
-        place = (float(self._query.score(room.fields)), room.number)
+        place = (float(self._query.score(room.fields)) if self._query.should else 0.0, room.number)
         if self._after is not None and place >= self._after:
             return
         heapq.heappush(self._found, (place, room))

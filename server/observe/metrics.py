@@ -105,6 +105,9 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_parties_created_total": Metric("counter", "Parties opened."),
     "lockgate_party_requests": Metric("gauge", "Requests to join a party that wait for its leader."),
     "lockgate_party_refusals_total": Metric("counter", "Requests that a party refused.", "reason"),
+    "lockgate_party_listings_cut_total": Metric(
+        "counter", "Listings of parties that cost too much to look at all of them."
+    ),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),
     "lockgate_identity_accepted_total": Metric("counter", "Identity tokens that passed every check."),

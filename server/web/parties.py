@@ -11,8 +11,8 @@ from server.web.reading import query_bool, query_int, query_text
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
-STEP = 500
-"""Parties looked at before others get their turn."""
+STEP = 2000
+"""Work before others get their turn: a few milliseconds at worst."""
 
 
 class Listed(Protocol):
@@ -31,8 +31,8 @@ class Listed(Protocol):
 class Listing(Protocol):
     """One page in the making (`core/party_list.py`)."""
 
-    def look(self, count: int) -> bool:
-        """Look at so many more. Returns whether there are others still to be looked at."""
+    def look(self, work: int) -> bool:
+        """Look at more, for about so much work. Returns whether there are others still to be looked at."""
         ...
 
     def page(self) -> tuple[Sequence[Listed], str]:

@@ -19,8 +19,12 @@ def room(number: int, label: str = "", *, is_open: bool = True, hidden: bool = F
     return made
 
 
+def never() -> None:
+    raise AssertionError("the listing was cut")
+
+
 def listed(rooms: list[Room], ask: Ask) -> tuple[list[int], str]:
-    listing = Listing(rooms, ask)
+    listing = Listing(rooms, ask, never)
     while listing.look(1):
         pass
     found, cursor = listing.page()
@@ -78,24 +82,53 @@ def test_a_page_that_is_full_to_the_last_place_has_no_cursor() -> None:
 
 
 def test_it_stops_looking_when_the_page_is_settled() -> None:
-    listing = Listing([room(number) for number in range(100)], Ask(limit=3))
+    listing = Listing([room(number) for number in range(100)], Ask(limit=3), never)
 
     assert not listing.look(4)
     assert [each.number for each in listing.page()[0]] == [99, 98, 97]
 
 
 def test_it_looks_at_no_more_than_it_is_told_to() -> None:
-    listing = Listing([room(number) for number in range(10)], Ask(limit=100))
+    listing = Listing([room(number) for number in range(10)], Ask(limit=100), never)
 
     assert listing.look(9)
     assert len(listing.page()[0]) == 9
     assert not listing.look(9)
 
 
+def test_a_long_label_and_many_clauses_cost_more() -> None:
+    rooms = [room(number, '{"a":"x","pad":"' + "y" * 1500 + '"}') for number in range(10)]
+    listing = Listing(rooms, Ask(limit=100, query="label.a:*x* " * 9 + "label.a:*y*"), never)
+
+    assert listing.look(1000)
+    assert len(listing.page()[0]) == 2
+
+
+def test_a_listing_that_costs_too_much_makes_do_with_what_it_has_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.core.party_list.MAX_WORK", 10)
+    rooms = [room(number) for number in range(11)]
+    cuts: list[str] = []
+
+    settled = Listing(rooms[:10], Ask(limit=100), lambda: cuts.append("ten"))
+    cut = Listing(rooms, Ask(limit=100), lambda: cuts.append("eleven"))
+    for listing in (settled, cut):
+        assert not listing.look(1000)
+
+    assert (len(settled.page()[0]), len(cut.page()[0]), cuts) == (10, 10, ["eleven"])
+
+
+def test_a_query_has_so_many_clauses_and_no_more() -> None:
+    assert listed([], Ask(limit=1, query="label.a:1 " * 31 + "label.a:1")) == ([], "")
+    with pytest.raises(ValueError, match="more than 32 clauses"):
+        Listing([], Ask(limit=1, query="label.a:1 " * 32 + "label.a:1"), never)
+
+
 @pytest.mark.parametrize("query", ["+", "a:b:c:", "label.a:/(/", "x" * 5000])
 def test_a_query_that_is_none_is_refused(query: str) -> None:
     with pytest.raises(ValueError):
-        Listing([], Ask(limit=1, query=query))
+        Listing([], Ask(limit=1, query=query), never)
 
 
 def coded(value: object) -> str:
@@ -124,7 +157,7 @@ def coded(value: object) -> str:
 )
 def test_a_cursor_that_is_none_or_of_another_listing_is_refused(cursor: str) -> None:
     with pytest.raises(ValueError):
-        Listing([], Ask(limit=1, cursor=cursor))
+        Listing([], Ask(limit=1, cursor=cursor), never)
 
 
 QUERIES = [

@@ -200,6 +200,16 @@ def test_a_session_that_ends_leaves_its_parties_and_takes_its_requests_along() -
     assert bench.parties.close(ALICE) == []
 
 
+def test_listings_that_are_cut_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.core.party_list.MAX_WORK", 1)
+    bench = opened(ALICE)
+    bench.parties.create(BOB, OPEN, OTHER_ID, NOW)
+
+    bench.parties.listing(10).look(100)
+
+    assert bench.parties.cut_listings == 1
+
+
 # ---- searching together
 
 
