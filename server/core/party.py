@@ -93,7 +93,7 @@ class Parties:
             return [Reply()]
         if len(members) >= room.max_size:
             raise self._refusal(Refusal.FULL)
-        asks = me.session_id in self._asked and room.id in self._asked[me.session_id]
+        asks = room.id in self._asked.get(me.session_id, ())
         if room.open:
             if not asks:
                 self._check_places(me)
