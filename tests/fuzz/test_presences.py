@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, settings
@@ -38,14 +39,28 @@ FUZZ_S = float(os.environ.get("LOCKGATE_FUZZ_S", "0"))
 ROUNDS = 60
 STEPS = 50
 CLIENTS = 6
-SEEN = {"replaced", "went", "joined somebody", "joined again", "left", "showed", "followed", "unfollowed"}
+SEEN = {
+    "entered a party",
+    "opened a party",
+    "replaced",
+    "went",
+    "joined somebody",
+    "joined again",
+    "left",
+    "showed",
+    "followed",
+    "unfollowed",
+}
 NAMES = ("north", "south")
+PARTIES = 3
+"""Parties that one client opens or is in when it opens one."""
 PLAYERS = (ALICE, BOB, CAROL)
 JOINS: dict[str, Callable[[str], dict[str, Any]]] = {
     "match": lambda name: {"match_create": {"name": name}},
 }
 LEAVES: dict[str, Callable[[str], dict[str, Any]]] = {
     "match": lambda group: {"match_leave": {"match_id": group}},
+    "party": lambda group: {"party_leave": {"party_id": group}},
 }
 
 players = st.sampled_from(PLAYERS)
@@ -65,13 +80,17 @@ class Comings(RuleBasedStateMachine):
         self.single_socket = single_socket
         self.loop = asyncio.new_event_loop()
         users = KnownUsers({each.user_id: each.username for each in PLAYERS})
-        self.table = Table(empty_world(users), single_socket=single_socket)
+        self.named = 0
+        world = replace(empty_world(users), new_id=self._new_id)
+        self.table = Table(world, single_socket=single_socket)
         self.clients: list[View] = []
         self.born = 0
         self.ids: dict[tuple[str, str], str] = {}
         """The id of each group that was ever joined, by topic and name."""
         self.groups: dict[str, list[str]] = {}
         """Who is in which group, by session id."""
+        self.parties: set[str] = set()
+        """The groups that are parties."""
         self.statuses: dict[str, Members] = {each.user_id: {} for each in PLAYERS}
         self.follows: dict[str, set[str]] = {}
 
@@ -118,13 +137,36 @@ class Comings(RuleBasedStateMachine):
             self._note(f"joined {'somebody' if members else 'nobody'}")
             members.append(client.session_id)
 
+    @with_clients
+    @rule(index=indexes)
+    def open_party(self, index: int) -> None:
+        client = self._client(index)
+        if sum(group in self.parties for group in client.groups) < PARTIES:
+            answer = self._ask(client, {"party_create": {"open": True, "max_size": 256}})
+            group = answer["party"]["party_id"]
+            self.parties.add(group)
+            self.groups[group] = [client.session_id]
+            self._note("opened a party")
+
+    @precondition(lambda machine: any(machine.groups[each] for each in machine.parties))
+    @rule(index=indexes, which=indexes)
+    def enter_party(self, index: int, which: int) -> None:
+        client = self._client(index)
+        running = sorted(each for each in self.parties if self.groups[each])
+        group = running[which % len(running)]
+        assert self._ask(client, {"party_join": {"party_id": group}}).keys() == {"cid"}
+        if client.session_id not in self.groups[group]:
+            self.groups[group].append(client.session_id)
+            self._note("entered a party")
+
     @precondition(lambda machine: any(each.groups for each in machine.clients))
     @rule(index=indexes, which=indexes)
     def leave(self, index: int, which: int) -> None:
         inside = [each for each in self.clients if each.groups]
         client = inside[index % len(inside)]
         group = sorted(client.groups)[which % len(client.groups)]
-        topic = next(topic for (topic, _), known in self.ids.items() if known == group)
+        named = (topic for (topic, _), known in self.ids.items() if known == group)
+        topic = "party" if group in self.parties else next(named)
         assert self._ask(client, LEAVES[topic](group)).keys() == {"cid"}
         del client.groups[group]
         self.groups[group].remove(client.session_id)
@@ -187,6 +229,20 @@ class Comings(RuleBasedStateMachine):
         if hasattr(self, "clients"):
             kept = sum(map(len, self.groups.values())) + sum(map(len, self.statuses.values()))
             assert len(self.table.world.presences) == kept
+
+    @invariant()
+    def all_members_know_one_leader_who_is_one_of_them(self) -> None:
+        for client in getattr(self, "clients", ()):
+            client.hear()
+        for group in getattr(self, "parties", ()):
+            members = self.groups[group]
+            known = {each.leaders[group] for each in self.clients if each.session_id in members}
+            assert len(known) == bool(members)
+            assert known <= set(members)
+
+    def _new_id(self) -> str:
+        self.named += 1
+        return f"{self.named:08d}-9999-4999-8999-999999999999"
 
     def _client(self, index: int) -> View:
         return self.clients[index % len(self.clients)]

@@ -26,6 +26,8 @@ class View:
     players: dict[str, Members] = field(default_factory=dict)
     expected: set[str] = field(default_factory=set)
     """Groups whose announcement of this client's own join has not come yet."""
+    leaders: dict[str, str] = field(default_factory=dict)
+    """Who leads the parties that this client is in, by session id."""
 
     @property
     def session_id(self) -> str:
@@ -48,6 +50,12 @@ class View:
             self._entered(body["id" if member == "channel" else GROUPS[member]], body)
         elif member.removesuffix("_presence_event") in GROUPS:
             self._changed(body[GROUPS[member.removesuffix("_presence_event")]], body)
+        elif member == "party":
+            self._shown(body["party_id"], body)
+        elif member == "party_presence_event":
+            self._changed(body["party_id"], body)
+        elif member == "party_leader":
+            self.leaders[body["party_id"]] = body["presence"]["session_id"]
         elif member == "status":
             for user_id, session_id, status in _presences(body, "presences"):
                 self.players.setdefault(user_id, {})[session_id] = status
@@ -63,6 +71,19 @@ class View:
         assert self.session_id not in told, "a newcomer was among those who were there"
         self.groups[group] = told
         self.expected.add(group)
+
+    def _shown(self, party: str, body: dict[str, Any]) -> None:
+        """Parties are shown with the newcomer in them, and to who opens them twice."""
+        told: Members = {session_id: None for _, session_id, _ in _presences(body, "presences")}
+        assert body["self"]["session_id"] == self.session_id
+        assert self.session_id in told
+        self.leaders[party] = body["leader"]["session_id"]
+        if party in self.groups:
+            assert told == self.groups[party] | {self.session_id: None}
+            return
+        del told[self.session_id]
+        self.groups[party] = told
+        self.expected.add(party)
 
     def _changed(self, group: str, body: dict[str, Any]) -> None:
         assert group in self.groups, "an event of a group that the client is not in"
