@@ -1,12 +1,10 @@
-"""Labels of parties: JSON objects of bounded size that listings search field by field."""
+"""Labels of parties: JSON objects of bounded size, for listings to search."""
 
 import json
 from math import isinf
 from typing import Any, NoReturn
 
 from server.core.json_errors import complaint
-from server.core.query import Fields
-from server.core.query_tests import Value
 
 MAX_LABEL_BYTES = 2048
 _KINDS = {list: "array", str: "string", float: "number", bool: "bool", type(None): "null"}
@@ -29,26 +27,6 @@ def read_label(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _not_read(_not_into(_KINDS[type(value)], "map[string]interface {}"))
     return value
-
-
-def label_fields(label: dict[str, Any]) -> Fields:
-    """What queries see of a label: `label.` and the path to each value, `T` and `F` for booleans.
-
-    Of a list, any element may satisfy a query.
-    """
-    found: dict[str, list[Value]] = {}
-    ahead: list[tuple[str, Any]] = [("label", label)]
-    while ahead:
-        path, value = ahead.pop()
-        if isinstance(value, dict):
-            ahead += [(f"{path}.{name}", each) for name, each in value.items()]
-        elif isinstance(value, list):
-            ahead += [(path, each) for each in value]
-        elif isinstance(value, bool):
-            found.setdefault(path, []).append("T" if value else "F")
-        elif value is not None:
-            found.setdefault(path, []).append(value)
-    return {path: values[0] if len(values) == 1 else tuple(values) for path, values in found.items()}
 
 
 def _number(text: str) -> float:

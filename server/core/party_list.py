@@ -48,8 +48,7 @@ class Listing:
         self._ask = ask
         self._on_cut = on_cut
         self._query = parse(ask.query or "*")
-        self._clauses = len(self._query.must) + len(self._query.should) + len(self._query.must_not)
-        if self._clauses > MAX_CLAUSES:
+        if self._query.size > MAX_CLAUSES:
             raise ValueError(f"more than {MAX_CLAUSES} clauses")
         self._work = 0
         self._after = None if not ask.cursor else _place_of(ask)
@@ -67,7 +66,7 @@ class Listing:
         while self._left and self._work < until:
             self._left -= 1
             room = self._rooms[self._left]
-            self._work += 1 + self._clauses * (1 + len(room.label) // CHARACTERS)
+            self._work += 1 + self._query.size * (1 + len(room.label) // CHARACTERS)
             self._consider(room)
             if self._is_settled:
                 self._left = 0

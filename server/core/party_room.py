@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from protocol.messages import UserPresence
-from server.core.party_label import label_fields, read_label
+from server.core.party_label import read_label
 from server.core.query import Fields
+from server.core.query_fields import fields_of
 from server.effects import Stream
 
 MODE = 7
@@ -58,13 +59,15 @@ class Room:
 
     def show(self, label: str, *, is_open: bool, hidden: bool) -> None:
         """Change what the party shows of itself. Raises LabelError; then nothing changes."""
-        self.fields = {
-            **label_fields(read_label(label)),
-            "open": "T" if is_open else "F",
-            "max_size": self.max_size,
-            "node": self.stream.label,
-            "create_time": datetime.fromtimestamp(self.created_at, UTC).isoformat(),
-        }
+        self.fields = fields_of(
+            {
+                "label": read_label(label),
+                "open": is_open,
+                "max_size": self.max_size,
+                "node": self.stream.label,
+                "create_time": datetime.fromtimestamp(self.created_at, UTC).isoformat(),
+            }
+        )
         self.label = label or "{}"
         self.open = is_open
         self.hidden = hidden

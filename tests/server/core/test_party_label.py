@@ -1,4 +1,4 @@
-"""Labels: what is one, what is said of a text that is none, and what queries see."""
+"""Labels: what is one, and what is said of a text that is none."""
 
 from contextlib import suppress
 
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.party_label import MAX_LABEL_BYTES, LabelError, label_fields, read_label
-from server.core.query import parse
+from server.core.party_label import MAX_LABEL_BYTES, LabelError, read_label
 
 
 def test_a_label_is_an_object_and_nothing_is_an_empty_one() -> None:
@@ -60,42 +59,13 @@ def test_deep_nesting_is_no_bug() -> None:
     text = '{"a":' + "[" * 1015 + "1" + "]" * 1015 + "}"
 
     try:
-        fields = label_fields(read_label(text))
+        label = read_label(text)
     except LabelError:
         return
-    assert fields == {"label.a": 1.0}
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "+label.mode:ranked",
-        "+label.skill:>=50 +label.skill:<60",
-        "+label.skill:55",
-        "+label.open:T -label.full:T",
-        "+label.tags:b",
-        "+label.map.name:desert",
-        "+label.rounds.length:3",
-        '+label.day:>"2024-01-01"',
-    ],
-)
-def test_every_value_of_a_label_is_found_by_its_path(query: str) -> None:
-    label = read_label(
-        '{"mode":"ranked","skill":55,"open":true,"full":false,"tags":["a","b"],"map":{"name":"desert"},'
-        '"rounds":[{"length":3},{"length":5}],"day":"2024-05-01","nothing":null}'
-    )
-
-    assert parse(query).matches(label_fields(label))
-
-
-@pytest.mark.parametrize(
-    "query", ["+label.mode:rank", "+label.nothing:null", "+label.tags:c", "+mode:ranked"]
-)
-def test_what_is_not_in_a_label_is_not_found(query: str) -> None:
-    assert not parse(query).matches(label_fields(read_label('{"mode":"ranked","tags":["a"],"nothing":null}')))
+    assert list(label) == ["a"]
 
 
 @given(st.text(max_size=60) | st.text('{}[]",:0aetrunl\\- .', max_size=60))
 def test_any_text_is_a_label_or_refused_as_none(text: str) -> None:
     with suppress(LabelError):
-        label_fields(read_label(text))
+        read_label(text)

@@ -216,7 +216,7 @@ class PartyMachine(RuleBasedStateMachine):
     @rule(me=who)
     def session_ends(self, me: UserPresence) -> None:
         effects = self.parties.close(me)
-        self.matchmaker.close(me.session_id)
+        self.matchmaker.close(me)
         for party_id, party in list(self.known.items()):
             if me.session_id in party.requests:
                 party.requests.remove(me.session_id)

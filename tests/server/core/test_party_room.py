@@ -22,13 +22,24 @@ def room(max_size: int = 2) -> Room:
         "+node:node1",
         '+create_time:>"2027-01-01"',
         "+label.mode:ranked",
+        "+label.skill:>=50 +label.skill:<60",
+        "+label.skill:55",
+        "+label.practice:T -label.full:T",
+        "+label.tags:b",
+        "+label.map.name:desert",
+        '+label.day:>"2024-01-01"',
         "-open:F -label.mode:casual +node:*",
     ],
 )
 def test_queries_see_the_label_and_what_the_party_is(query: str) -> None:
     shown = room()
 
-    shown.show('{"mode":"ranked"}', is_open=True, hidden=False)
+    shown.show(
+        '{"mode":"ranked","skill":55,"practice":true,"full":false,"tags":["a","b"],"map":{"name":"desert"},'
+        '"day":"2024-05-01","nothing":null}',
+        is_open=True,
+        hidden=False,
+    )
 
     assert parse(query).matches(shown.fields)
 
