@@ -121,3 +121,47 @@ async def test_parties_are_found_over_http_at_once(tmp_path: Path) -> None:
 
     shown = {"party_id": party_id, "open": True, "max_size": 8, "label": '{"mode":"ranked"}'}
     assert (found, hidden) == ((200, {"parties": [shown]}), (200, {}))
+
+
+async def test_a_party_is_matched_as_a_whole_and_meets_others_in_a_match(tmp_path: Path) -> None:
+    async with running(tmp_path) as live, playing(live, "ada", "bob", "cyd") as (ada, bob, cyd):
+        party_id = await create(ada)
+        member = await join(bob, party_id)
+        assert (await ada.hear())["party_presence_event"]["joins"] == [member]
+        ada.say(cid="2", party_matchmaker_add={"party_id": party_id, "min_count": 3, "max_count": 3})
+        ticket = await ada.hear()
+        assert await bob.hear() == {"party_matchmaker_ticket": ticket["party_matchmaker_ticket"]}
+        cyd.say(cid="1", matchmaker_add={"min_count": 3, "max_count": 3})
+        alone = (await cyd.hear())["matchmaker_ticket"]["ticket"]
+
+        await live.server.matchmaking.round()
+
+        told = [(await socket.hear())["matchmaker_matched"] for socket in (ada, bob, cyd)]
+        together = ticket["party_matchmaker_ticket"]["ticket"]
+        assert [each["ticket"] for each in told] == [together, together, alone]
+        assert len({each["token"] for each in told}) == 1
+        assert [each["self"].get("party_id") for each in told] == [party_id, party_id, None]
+        parties = sorted(user.get("party_id", "") for user in told[0]["users"])
+        assert parties == ["", party_id, party_id]
+        cyd.say(cid="2", match_join={"token": told[2]["token"]})
+        assert (await cyd.hear())["match"]["self"]["username"] == "cyd"
+
+
+async def test_a_member_who_goes_takes_the_partys_search_along(tmp_path: Path) -> None:
+    async with running(tmp_path) as live, playing(live, "ada") as (ada,):
+        party_id = await create(ada)
+        async with playing(live, "bob") as (bob,):
+            await join(bob, party_id)
+            ada.say(cid="2", party_matchmaker_add={"party_id": party_id, "min_count": 3, "max_count": 3})
+            assert list((await bob.hear())["party_matchmaker_ticket"]) == ["party_id", "ticket"]
+            bob.close(1000)
+            await bob.ending()
+
+        heard = await ada.heard_until_pong("3")
+
+    assert [list(message)[-1] for message in heard] == [
+        "party_presence_event",
+        "party_matchmaker_ticket",
+        "party_presence_event",
+    ]
+    assert len(live.server.matchmaking._matchmaker) == 0
