@@ -1,7 +1,8 @@
 """Plays the client's side of a recorded case against a running server and keeps what every connection hears.
 
-A recording names what differs from run to run: `{user:ma}`, `{session:A#69}`, `{match:1}`, `{token:ma}`. A
-name is bound to what our server says in its place, and has to stand for the same value from then on.
+A recording names what differs from run to run: `{user:ma}`, `{session:A#69}`, `{match:1}`, `{token:ma}`, and
+`{jwt:party}` for tokens that sockets are told. A name is bound to what our server says in its place, and has
+to stand for the same value from then on.
 
 Messages in protobuf are written down as the JSON that says the same; what the server says is translated by
 the published descriptors, not by the code under test.
@@ -27,8 +28,8 @@ from tests.support.rawsocket import BINARY, CLOSE, FIN, PING, TEXT, RawSocket
 Step = dict[str, Any]
 Events = dict[str, list[Step]]
 
-NAME = re.compile(r"\{(user|session|match|id|token|refresh|expired):([^{}\"]+)\}")
-BOUND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NAME = re.compile(r"\{(user|session|match|id|token|refresh|expired|jwt):([^{}\"]+)\}")
+BOUND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|ey[\w-]+\.[\w-]+\.[\w-]+")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6}|\.\d{9})?Z")
 BARRIER = "barrier-"
 PATIENCE_S = 3.0
@@ -115,6 +116,8 @@ class Replay:
         match step["do"]:
             case "wait":
                 self._clock.jump(step["seconds"])
+            case "round":
+                await self._live.server.matchmaking.round()
             case "connect":
                 await self._connect(step)
             case "request":
