@@ -101,6 +101,7 @@ TABLE = {
     "server.web": shell(
         "protocol",
         "server.clock",
+        "server.core.identifiers",  # the ids in a query are read as those in a message
         "server.ids",
         "server.identity",
         "server.sessions",

@@ -14,20 +14,19 @@ from sqlalchemy import Select, bindparam, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import bans, families, links
+from server.storage import bans, families, links, profiles
 from server.storage.bans import Bans
 from server.storage.database import POOL_SIZE, Database
-from server.storage.dialects import is_storable
 from server.storage.engine import TIMEOUT_S, Work
 from server.storage.families import Families, NewFamily
 from server.storage.links import IdentityName, Link
+from server.storage.profiles import Profile, Profiles
 from server.storage.revocations import Ended, RevocationLog, Revoked, record
 from server.storage.spent_tokens import Spending, SpentTokens
 from server.storage.tables import accounts, identities
 
 T = TypeVar("T")
 
-CHUNK = 500  # ids per statement; SQLite allows 999 variables in its oldest builds
 ATTEMPTS = 8
 NAME_BYTES = 128
 SPENT_TOKENS = 100_000
@@ -68,19 +67,9 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Account(Profile):
     """An account as its owner sees it; `subject` is that of its first identity."""
 
-    id: str
-    username: str
-    display_name: str
-    avatar_url: str
-    lang_tag: str
-    location: str
-    timezone: str
-    metadata: str
-    create_time: int
-    update_time: int
     subject: str
 
 
@@ -114,6 +103,7 @@ class Store:
         self.database = Database()
         self.families = Families(self.database)
         self.bans = Bans(self.database)
+        self.profiles = Profiles(self.database)
         self.revocations = RevocationLog(self.database)
 
     async def open(self, url: str, *, pool_size: int = POOL_SIZE, timeout_s: float = TIMEOUT_S) -> None:
@@ -247,17 +237,9 @@ class Store:
 
     async def find_users(self, ids: Sequence[str], usernames: Sequence[str]) -> list[User]:
         """The accounts among these ids and names, each once; unknown ones are absent."""
-        found: dict[str, User] = {}
-        ids, usernames = _possible(ids), _possible(usernames)
         async with self.database.read() as connection:
-            for column, wanted in ((accounts.c.id, ids), (accounts.c.username, usernames)):
-                for start in range(0, len(wanted), CHUNK):
-                    query = select(accounts.c.id, accounts.c.username).where(
-                        column.in_(wanted[start : start + CHUNK])
-                    )
-                    for row in await connection.execute(query):
-                        found[row.id] = User(row.id, row.username)
-        return list(found.values())
+            rows = await profiles.find(connection, (accounts.c.id, accounts.c.username), ids, usernames)
+        return [User(row.id, row.username) for row in rows]
 
     async def _insert(self, work: Work[T]) -> T:
         for _ in range(ATTEMPTS):
@@ -312,11 +294,6 @@ def suffixed(name: str, suffix: str) -> str:
     """`name-suffix`, the name cut at a character so that the whole stays within the limit for names."""
     room = NAME_BYTES - len(suffix.encode()) - 1
     return f"{name.encode()[:room].decode(errors='ignore')}-{suffix}"
-
-
-def _possible(texts: Sequence[str]) -> Sequence[str]:
-    # What a stranger asks for may be no text for a database.
-    return [text for text in texts if is_storable(text)]
 
 
 async def _taken(connection: AsyncConnection, query: Select[Any], value: str) -> bool:

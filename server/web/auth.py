@@ -12,7 +12,8 @@ from server.identity.tickets import TICKET_TTL_S, Tickets
 from server.identity.tokens import Pair, SessionClaims
 from server.web.cookies import RefreshCookies
 from server.web.errors import answer, json_response
-from server.web.reading import body_object, credentials, field, query_bool, query_text, text, text_map
+from server.web.parameters import boolean, scalar
+from server.web.reading import body_object, credentials, field, text, text_map
 
 
 async def authenticate_custom(request: web.Request, bridge: Bridge, cookies: RefreshCookies) -> web.Response:
@@ -22,8 +23,8 @@ async def authenticate_custom(request: web.Request, bridge: Bridge, cookies: Ref
     login = await bridge.login(
         field(body, "id"),
         text_map(body, "vars"),
-        create=query_bool(request, "create", default=True),
-        wanted_username=query_text(request, "username") or None,
+        create=boolean(request, "create") is not False,
+        wanted_username=scalar(request, "username") or None,
     )
     created = {"created": True} if login.created else {}
     return _issued(login, created, cookies if in_cookie else None)

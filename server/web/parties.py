@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from server.web.errors import Code, Failure, json_response
-from server.web.reading import query_bool, query_int, query_text
+from server.web.parameters import boolean, int32, scalar
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -50,9 +50,10 @@ class OpenListing(Protocol):
 
 async def list_parties(request: web.Request, open_listing: OpenListing) -> web.Response:
     """`GET /v2/party`."""
-    limit = query_int(request, "limit", default=DEFAULT_LIMIT)
-    is_open = query_bool(request, "open", default=False) if "open" in request.query else None
-    query, cursor = query_text(request, "query"), query_text(request, "cursor")
+    limit = int32(request, "limit")
+    limit = DEFAULT_LIMIT if limit is None else limit
+    is_open = boolean(request, "open")
+    query, cursor = scalar(request, "query") or "", scalar(request, "cursor") or ""
     if not 1 <= limit <= MAX_LIMIT:
         raise Failure(Code.INVALID_ARGUMENT, f"Invalid limit - limit must be between 1 and {MAX_LIMIT}.")
     try:

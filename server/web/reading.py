@@ -1,13 +1,12 @@
-"""What a request says, read as the reference's gateway reads it (JSON mapping of protobuf, query, headers).
+"""Bodies and credentials, read as the reference's gateway reads them (JSON mapping of protobuf).
 
 Unknown fields are ignored, both spellings of a key are taken, `null` is unset, wrong types are refused.
-Refusals name our field, never the caller's value, except for a bool or a number in the query.
+Refusals name our field, never the caller's value. The query is read by `parameters.py`.
 """
 
 import base64
 import binascii
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +17,6 @@ from server.web.errors import Code, Failure
 
 MAX_BODY = 262_144
 MAX_DEPTH = 64
-MAX_QUOTED = 64
-MAX_INT32 = 2**31 - 1
-
-TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 async def body_object(request: web.Request) -> dict[str, Any]:
@@ -45,10 +38,15 @@ async def body_object(request: web.Request) -> dict[str, Any]:
     return value
 
 
+def camel_case(name: str) -> str:
+    """The JSON name of a field."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
 def field(body: Mapping[str, Any], name: str) -> Any:
     """The value of a field by its proto or its camel-case name; None if unset."""
-    first, *rest = name.split("_")
-    camel = first + "".join(part.capitalize() for part in rest)
+    camel = camel_case(name)
     if camel != name and name in body and camel in body:
         raise _invalid(f'proto: duplicate field "{name}"')
     return body.get(name, body.get(camel))
@@ -64,6 +62,11 @@ def text(body: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def optional_text(body: Mapping[str, Any], name: str) -> str | None:
+    """A string field that may be unset (`StringValue`): absent or null is None, which is not empty."""
+    return None if field(body, name) is None else text(body, name)
+
+
 def text_map(body: Mapping[str, Any], name: str) -> dict[str, str]:
     """A map of strings, empty if unset."""
     value = field(body, name)
@@ -72,40 +75,6 @@ def text_map(body: Mapping[str, Any], name: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise _invalid(f"proto: invalid value for map field {name}")
     return value
-
-
-def query_text(request: web.Request, name: str) -> str:
-    """A query parameter, empty if absent. Given twice it is refused."""
-    values = request.query.getall(name, [])
-    if len(values) > 1:
-        raise _invalid(f'parsing field "{name}": too many values')
-    return values[0] if values else ""
-
-
-def query_bool(request: web.Request, name: str, *, default: bool) -> bool:
-    """A query parameter in one of the spellings of Go's ParseBool."""
-    if name not in request.query:
-        return default
-    value = query_text(request, name)
-    if value in TRUE:
-        return True
-    if value in _FALSE:
-        return False
-    raise _not_parsed(name, "Bool", value, "invalid syntax")
-
-
-def query_int(request: web.Request, name: str, *, default: int) -> int:
-    """A query parameter of 32 bits, as Go's ParseInt reads it."""
-    if name not in request.query:
-        return default
-    value = query_text(request, name)
-    if not _INTEGER.fullmatch(value):
-        raise _not_parsed(name, "Int", value, "invalid syntax")
-    # Longer texts are out of range in any case, and dear to read.
-    number = int(value) if len(value) <= MAX_QUOTED else MAX_INT32 + 1
-    if not -MAX_INT32 - 1 <= number <= MAX_INT32:
-        raise _not_parsed(name, "Int", value, "value out of range")
-    return number
 
 
 def credentials(request: web.Request, scheme: str) -> str | None:
@@ -128,11 +97,6 @@ def basic_username(encoded: str) -> bytes | None:
         return None
     name, colon, _ = decoded.partition(b":")
     return name if colon else None
-
-
-def _not_parsed(name: str, kind: str, value: str, why: str) -> Failure:
-    quoted = json.dumps(value[:MAX_QUOTED], ensure_ascii=False)
-    return _invalid(f'parsing field "{name}": strconv.Parse{kind}: parsing {quoted}: {why}')
 
 
 def _syntax_error(error: strict_json.NotStrict) -> str:

@@ -20,7 +20,7 @@ from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims, Tokens
 from server.ids import Ids
 from server.storage.store import Store
-from server.web import account, auth, links, parties
+from server.web import account, auth, links, parties, users
 from server.web.address import ClientAddresses, site_of
 from server.web.browsers import Browsers
 from server.web.cors import Cors
@@ -46,8 +46,8 @@ class SiteDeps:
     server_key: str = field(repr=False)
     upgrade: Upgrade
     browsers: Browsers
-    is_online: account.IsOnline
     list_parties: parties.OpenListing
+    is_online: users.IsOnline
     addresses: ClientAddresses
     allowed_origins: tuple[str, ...] = ("*",)
 
@@ -158,9 +158,19 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         lambda deps, request, _caller: parties.list_parties(request, deps.list_parties),
     ),
     PlayerRoute(
+        "PUT",
+        "/v2/account",
+        lambda deps, request, caller: account.update_account(request, caller, deps.store, deps.clock),
+    ),
+    PlayerRoute(
         "DELETE",
         "/v2/account",
         lambda deps, _request, caller: account.delete_account(caller, deps.logins),
+    ),
+    PlayerRoute(
+        "GET",
+        "/v2/user",
+        lambda deps, request, _caller: users.get_users(request, deps.store.profiles, deps.is_online),
     ),
 )
 

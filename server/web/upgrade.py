@@ -24,7 +24,7 @@ from server.transport.handshake import VERSION, accept
 from server.transport.keepalive import Keepalive
 from server.transport.websocket import WebSocket
 from server.web.address import ClientAddresses
-from server.web.reading import TRUE
+from server.web.parameters import TRUE
 from server.web.socket_callers import SocketCallers
 
 FORMATS = {"": Format.JSON, "json": Format.JSON, "protobuf": Format.PROTOBUF}

@@ -8,7 +8,8 @@ import pytest
 from server.ids import RandomIds
 from server.storage.bans import Banned
 from server.storage.links import IdentityName, Link
-from server.storage.store import CHUNK, Store, User, derived_id, is_account_id, suffixed
+from server.storage.profiles import CHUNK
+from server.storage.store import Store, User, derived_id, is_account_id, suffixed
 from tests.support.families import NOW, login, new_family
 from tests.support.issuer import ALICE, BOB, ISSUER
 

@@ -1,14 +1,17 @@
 """What the reference server answered over HTTP, asked again of ours: status, headers and body.
 
-`{player}` and the like in the recording stand for tokens and ids that differ from run to run.
+`{player}` and the like in the recording stand for tokens and ids that differ from run to run; `after` is what
+the recording asked before, and the answer depends on.
 """
 
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from yarl import URL
 
@@ -20,6 +23,8 @@ from tests.support.site import IDENTITY, Gate, Site, open_gate, running_site
 
 RECORDINGS = Path(__file__).parents[2] / "recordings" / "http.jsonl"
 CASES = [json.loads(line) for line in RECORDINGS.read_text().splitlines()]
+
+Answered = AbstractAsyncContextManager[aiohttp.ClientResponse]
 
 # Texts that name a position in the caller's JSON or repeat its value are not ours to copy.
 FREE_TEXT = re.compile(r"proto: ")
@@ -39,21 +44,28 @@ async def site(tmp_path: Path, database_url: str) -> AsyncIterator[Site]:
 async def test_we_answer_as_was_recorded(site: Site, case: dict[str, Any]) -> None:
     request, expected = case["request"], case["response"]
     values = await stand_ins(site)
-    url = f"http://{site.host}:{site.port}{fill(request['path'], values)}"
+    for earlier in case.get("after", []):
+        async with asked(site, earlier, values) as response:
+            assert response.status == 200
 
-    async with site.client.request(
-        request["method"],
-        URL(url, encoded=True),
-        headers={name: fill(value, values) for name, value in request["headers"].items()},
-        data=fill(request["body"], values).encode(),
-        skip_auto_headers=("Content-Type",),
-    ) as response:
+    async with asked(site, request, values) as response:
         body = await response.text()
 
     assert response.status == expected["status"], body
     for name, value in expected["headers"].items():
         assert response.headers.get(name) == value
     assert normal(body) == normal(expected["body"])
+
+
+def asked(site: Site, request: dict[str, Any], values: dict[str, str]) -> Answered:
+    url = f"http://{site.host}:{site.port}{fill(request['path'], values)}"
+    return site.client.request(
+        request["method"],
+        URL(url, encoded=True),
+        headers={name: fill(value, values) for name, value in request["headers"].items()},
+        data=fill(request["body"], values).encode(),
+        skip_auto_headers=("Content-Type",),
+    )
 
 
 async def stand_ins(site: Site) -> dict[str, str]:
