@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
+from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
@@ -12,6 +13,7 @@ from protocol.close import CloseReason
 from server import __version__, handlers, readings
 from server.clock import Clock, SystemClock
 from server.config import ConfigError, MatchmakerSettings, Settings
+from server.core.function import Function
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties, PartyLimits
@@ -26,6 +28,7 @@ from server.live_logins import SocketLogins
 from server.matchmaking import Matchmaking
 from server.observe import logs, metrics
 from server.perform import Performer
+from server.remote_calls import RemoteCalls
 from server.router import Router
 from server.sections import parse_address
 from server.sessions.expiry import Expiry, SocketExpiry
@@ -84,6 +87,7 @@ class Server:
         dev: bool = False,
         clock: Clock | None = None,
         before_authenticate: Hook | None = None,
+        functions: Mapping[str, Function] | None = None,
     ) -> None:
         self._settings = settings
         self._dev = dev
@@ -92,6 +96,12 @@ class Server:
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
         self._gate = Gate(settings, self._clock, self._ids, dev=dev, before_authenticate=before_authenticate)
+        self._remote_calls = RemoteCalls(
+            functions or {},
+            TaskOwner("rpc"),
+            timeout_s=settings.runtime.rpc_timeout_s,
+            concurrent=settings.runtime.rpc_concurrent,
+        )
         self._runners: list[SiteRunner] = []
         self._rounds: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -150,6 +160,7 @@ class Server:
             readings.sockets(self._registry, self._upgrade, self._keepalive, self._expiry)
             | readings.play(world, performer, router)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
+            | readings.rpc(self._remote_calls)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
             | readings.browsers(browsers)
@@ -198,6 +209,7 @@ class Server:
             self._sweep.cancel()
         for runner in reversed(self._runners):
             await runner.cleanup()
+        await self._remote_calls.close()
         await self._tasks.cancel_all()
         await self._gate.stop()
         gc.unfreeze()
@@ -234,6 +246,8 @@ class Server:
             users=gate.store,
             match_tokens=gate.tokens,
             live_logins=SocketLogins(self._registry.by_id, self._expiry, gate.tokens, gate.logins),
+            functions=self._remote_calls,
+            connected=self._registry.by_id,
             new_id=self._ids.uuid4,
             now=self._clock.wall,
         )
@@ -271,6 +285,8 @@ class Server:
             clock=self._clock,
             ids=self._ids,
             server_key=self._settings.socket.server_key.get_secret_value(),
+            http_key=self._settings.runtime.http_key.get_secret_value(),
+            functions=self._remote_calls,
             upgrade=self._upgrade,
             browsers=browsers,
             is_online=world.statuses.is_online,

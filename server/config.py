@@ -61,6 +61,12 @@ class MatchmakerSettings(Section):
 
 class RuntimeSettings(Section):
     http_key: SecretStr = SecretStr(DEFAULT_HTTP_KEY)
+    """With it other servers call functions of the game, over HTTP and as nobody."""
+    rpc_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
+    """How long a function may take. Its caller waits, and plays nothing meanwhile; SDKs give up after 7 to
+    10 s."""
+    rpc_concurrent: Count = 1_000
+    """Functions that run at once. Too few, and a rush of players is refused; too many share one processor."""
     modules: tuple[str, ...] = ()
     """Game code: importable modules, or paths."""
 

@@ -15,6 +15,7 @@ from server.identity.revocation_feed import RevocationFeed
 from server.matchmaking import Matchmaking
 from server.observe.metrics import Reading
 from server.perform import Performer
+from server.remote_calls import RemoteCalls
 from server.router import Router
 from server.sessions.expiry import Expiry
 from server.sessions.registry import Registry
@@ -85,6 +86,16 @@ def matchmaker(matchmaker: Matchmaker, rounds: Matchmaking) -> Readings:
         "lockgate_matchmaker_busy_seconds_total": lambda: rounds.busy_s,
         "lockgate_matchmaker_searches_cut_total": lambda: matchmaker.cut,
         "lockgate_matchmaker_failures_total": lambda: rounds.failed,
+    }
+
+
+def rpc(calls: RemoteCalls) -> Readings:
+    """The game's functions."""
+    return {
+        "lockgate_rpc_calls_total": lambda: {
+            outcome.value: count for outcome, count in calls.outcomes.items()
+        },
+        "lockgate_rpc_running": lambda: calls.running,
     }
 
 

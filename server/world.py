@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from server.core.function import Caller
 from server.core.match import Matches
 from server.core.matchmaker import Matchmaker
 from server.core.party import Parties
@@ -62,6 +63,31 @@ class LiveLogins(Protocol):
         ...
 
 
+class Functions(Protocol):
+    """Port: the functions that the game offers as remote calls."""
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a function of this name."""
+        ...
+
+    async def call(self, name: str, caller: Caller, payload: str) -> str:
+        """The answer's payload; the name's case does not count. Raises FunctionError and NoSuchFunction."""
+        ...
+
+
+class Connected(Protocol):
+    """What is known of an open socket beyond its presence."""
+
+    @property
+    def session_vars(self) -> Mapping[str, str]: ...
+    @property
+    def token_exp(self) -> int: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def lang(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything a handler may use."""
@@ -74,6 +100,9 @@ class World:
     users: Users
     match_tokens: MatchTokens
     live_logins: LiveLogins
+    functions: Functions
+    connected: Mapping[str, Connected]
+    """The open sockets by session id."""
     new_id: Callable[[], str]
     now: Callable[[], float]
     """Seconds since the Unix epoch."""

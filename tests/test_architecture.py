@@ -101,6 +101,7 @@ TABLE = {
     "server.web": shell(
         "protocol",
         "server.clock",
+        "server.core.function",  # what a port of `world` takes and raises
         "server.core.identifiers",  # the ids in a query are read as those in a message
         "server.ids",
         "server.identity",
@@ -119,6 +120,8 @@ TABLE = {
     "server.live_logins": Row(inside=frozenset({"protocol.errors", "server.identity", "server.sessions"})),
     # Rounds are begun by time and worked off beside the players' messages; the rules are in the core.
     "server.matchmaking": shell("protocol", "server.clock", "server.core", "server.effects"),
+    # The fence around the functions of the game, which players reach by socket and by HTTP alike.
+    "server.remote_calls": shell("protocol.session_refresh", "server.core.function", "server.tasks"),
     # Reads counts wherever they are kept, so it stands beside the composition root.
     "server.readings": Row(
         inside=frozenset(
@@ -129,6 +132,7 @@ TABLE = {
                 "server.matchmaking",
                 "server.observe",
                 "server.perform",
+                "server.remote_calls",
                 "server.router",
                 "server.sessions",
                 "server.storage",

@@ -81,6 +81,10 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_cookie_requests_refused_total": Metric(
         "counter", "Requests in cookie mode that were taken for another site's.", "reason"
     ),
+    "lockgate_rpc_calls_total": Metric(
+        "counter", "Calls of the game's functions, by how they ended.", "outcome"
+    ),
+    "lockgate_rpc_running": Metric("gauge", "Functions of the game that run."),
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),
     "lockgate_matchmaker_tickets": Metric("gauge", "Tickets in the matchmaker."),
     "lockgate_matchmaker_tickets_active": Metric(

@@ -4,7 +4,7 @@ Between the socket and the rules: messages go to `play`, frames come back throug
 its end means for others is the registry's business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Protocol
 
@@ -67,15 +67,18 @@ class Session:
     __slots__ = (
         "_binary",
         "_owner",
+        "address",
         "close_code",
         "close_text",
         "family_id",
         "form",
         "generation",
+        "lang",
         "opened_at",
         "outbox",
         "parked",
         "presence",
+        "session_vars",
         "socket",
         "state",
         "token_exp",
@@ -93,6 +96,9 @@ class Session:
         opened_at: float,
         token_exp: int,
         form: Format = Format.JSON,
+        session_vars: Mapping[str, str] | None = None,
+        address: str = "",
+        lang: str = "",
     ) -> None:
         self.presence = presence
         self.family_id = family_id
@@ -103,6 +109,10 @@ class Session:
         """Unix second at which the newest session token that was shown on this socket ends."""
         self.form = form
         """How this socket's messages are written, both ways."""
+        # What functions of the game are told of their caller.
+        self.session_vars = session_vars or {}
+        self.address = address
+        self.lang = lang
         self._binary = form is Format.PROTOBUF
         self.state = SessionState.OPEN
         self.generation = 0

@@ -4,6 +4,7 @@ The only place of `web` that knows which failure is which status. A bug is answe
 logged with its traceback; nothing that a caller sent is ever quoted.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import orjson
@@ -35,17 +36,33 @@ log = structlog.get_logger("lockgate.web")
 class Code(IntEnum):
     """gRPC status codes, as the gateway's answers carry them."""
 
+    CANCELED = 1
+    UNKNOWN = 2
     INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
     NOT_FOUND = 5
     ALREADY_EXISTS = 6
     PERMISSION_DENIED = 7
     RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
     INTERNAL = 13
     UNAVAILABLE = 14
+    DATA_LOSS = 15
     UNAUTHENTICATED = 16
 
 
-STATUS = {
+STATUS: Mapping[Code, int] = {
+    Code.CANCELED: 499,
+    Code.UNKNOWN: 500,
+    Code.DEADLINE_EXCEEDED: 504,
+    Code.FAILED_PRECONDITION: 400,
+    Code.ABORTED: 409,
+    Code.OUT_OF_RANGE: 400,
+    Code.UNIMPLEMENTED: 501,
+    Code.DATA_LOSS: 500,
     Code.INVALID_ARGUMENT: 400,
     Code.NOT_FOUND: 404,
     Code.ALREADY_EXISTS: 409,

@@ -19,14 +19,20 @@ MAX_BODY = 262_144
 MAX_DEPTH = 64
 
 
-async def body_object(request: web.Request) -> dict[str, Any]:
-    """The JSON object of the body, whatever its content type; an empty body is an empty object."""
+async def body_bytes(request: web.Request) -> bytes:
+    """The body as it is, up to its limit."""
     try:
         raw = await request.read()
     except (web.RequestPayloadError, ConnectionError):  # badly coded, or the peer went away
         raise _invalid("Bad Request") from None
     if len(raw) > MAX_BODY:
         raise _invalid("http: request body too large")
+    return raw
+
+
+async def body_object(request: web.Request) -> dict[str, Any]:
+    """The JSON object of the body, whatever its content type; an empty body is an empty object."""
+    raw = await body_bytes(request)
     if not raw.strip():
         return {}
     try:

@@ -20,12 +20,13 @@ from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims, Tokens
 from server.ids import Ids
 from server.storage.store import Store
-from server.web import account, auth, links, parties, users
+from server.web import account, auth, links, parties, rpc, users
 from server.web.address import ClientAddresses, site_of
 from server.web.browsers import Browsers
 from server.web.cors import Cors
 from server.web.errors import Code, Failure, answer, forbidden, json_response
 from server.web.reading import MAX_BODY, basic_username, credentials
+from server.world import Functions
 
 log = structlog.get_logger("lockgate.web")
 
@@ -44,6 +45,8 @@ class SiteDeps:
     clock: Clock
     ids: Ids
     server_key: str = field(repr=False)
+    http_key: str = field(repr=False)
+    functions: Functions
     upgrade: Upgrade
     browsers: Browsers
     list_parties: parties.OpenListing
@@ -105,6 +108,11 @@ def _login(deps: SiteDeps, address: str) -> None:
 
 def _refresh(deps: SiteDeps, address: str) -> None:
     deps.logins.limits.admit_address(address)
+
+
+async def _call_function(deps: SiteDeps, request: web.Request) -> web.StreamResponse:
+    address = deps.addresses.of(request)
+    return await rpc.call(request, address, deps.functions, deps.tokens, deps.http_key.encode())
 
 
 ROUTES: tuple[Route | PlayerRoute, ...] = (
@@ -172,6 +180,8 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         "/v2/user",
         lambda deps, request, _caller: users.get_users(request, deps.store.profiles, deps.is_online),
     ),
+    Route("GET", rpc.PATH, Scheme.NONE, _call_function),
+    Route("POST", rpc.PATH, Scheme.NONE, _call_function),
 )
 
 

@@ -29,6 +29,8 @@ from server.web.socket_callers import SocketCallers
 
 FORMATS = {"": Format.JSON, "json": Format.JSON, "protobuf": Format.PROTOBUF}
 """Values of the `format` parameter."""
+DEFAULT_LANG = "en"
+MAX_LANG = 18
 
 
 class Upgrade:
@@ -75,6 +77,7 @@ class Upgrade:
     def _hand_over(self, request: web.Request, claims: SessionClaims, form: Format, answer: bytes) -> None:
         # From detaching to the open session nothing may await, so that no byte and no close is missed.
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
+        address = self._addresses.of(request)
         session = Session(
             me,
             claims.family_id,
@@ -83,6 +86,9 @@ class Upgrade:
             opened_at=self._clock.monotonic(),
             token_exp=claims.expires_at,
             form=form,
+            session_vars=claims.vars,
+            address=address,
+            lang=request.query.get("lang", "")[:MAX_LANG] or DEFAULT_LANG,
         )
         socket = WebSocket(
             session,
@@ -93,7 +99,6 @@ class Upgrade:
             max_fragments=self._settings.max_fragments,
         )
         session.attach(socket)
-        address = self._addresses.of(request)
         transport, behind = detach(request)
         transport.set_protocol(socket)
         transport.write(answer)

@@ -5,7 +5,7 @@ outside, as an operator would.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from server.app import Server
 from server.clock import Clock
 from server.config import DevSettings, Settings, StorageSettings
+from server.core.function import Function
 from server.sections import IdentitySettings, ListenSettings, SessionSettings, SocketSettings
 from tests.support.databases import sqlite_url
 from tests.support.visitor import Visitor
@@ -58,6 +59,7 @@ async def running(
     trusted_proxies: tuple[str, ...] = (),
     allowed_origins: tuple[str, ...] = ("*",),
     clock: Clock | None = None,
+    functions: Mapping[str, Function] | None = None,
 ) -> AsyncIterator[Live]:
     """Start a server with these settings changed, on the database at `url`; stop it at the end."""
     settings = settings_in(
@@ -73,7 +75,7 @@ async def running(
             allowed_origins=allowed_origins,
         ),
     )
-    server = Server(settings, dev=True, clock=clock)
+    server = Server(settings, dev=True, clock=clock, functions=functions)
     try:
         await server.start()
         # Without kept-alive connections, no HTTP connection is left on the server's side after an answer.

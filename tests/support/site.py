@@ -23,6 +23,7 @@ from server.identity.revocation_feed import RevocationFeed
 from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import RandomIds
+from server.remote_calls import RemoteCalls
 from server.sections import IdentitySettings, SessionSettings
 from server.storage.revocations import Revoked
 from server.storage.store import Store
@@ -31,6 +32,7 @@ from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.listener import SiteRunner
 from server.web.site import SiteDeps, Upgrade, build_site
+from server.world import Functions
 from tests.support import issuer
 from tests.support.clock import ManualClock
 from tests.support.databases import sqlite_url
@@ -38,6 +40,7 @@ from tests.support.databases import sqlite_url
 LIFETIMES = Lifetimes(session_s=7200, refresh_idle_s=14 * 86400, refresh_max_s=90 * 86400)
 AUTHENTICATE = "/v2/account/authenticate/custom"
 SERVER_KEY = {"Authorization": "Basic ZGVmYXVsdGtleTo="}
+HTTP_KEY = "a-key-of-other-servers"
 UNLIMITED = IdentitySettings(logins_per_minute_per_address=0, logins_per_minute_per_subject=0)
 SESSION = SessionSettings(refreshes_per_minute_per_address=0, refresh_every_s=0)
 IDENTITY = UNLIMITED.model_copy(update={"issuers": (issuer.SETTINGS,)})
@@ -141,6 +144,7 @@ async def running_site(
     session: SessionSettings = SESSION,
     upgrade: Callable[[Browsers], Upgrade] | None = None,
     parties: Parties | None = None,
+    functions: Functions | None = None,
 ) -> AsyncIterator[Site]:
     """`upgrade`: makes what answers `/ws`, instead of a refusal that is noted."""
 
@@ -160,6 +164,8 @@ async def running_site(
             clock=gate.clock,
             ids=gate.ids,
             server_key="defaultkey",
+            http_key=HTTP_KEY,
+            functions=functions or RemoteCalls({}, TaskOwner("rpc"), timeout_s=5, concurrent=10),
             upgrade=note if upgrade is None else upgrade(browsers),
             browsers=browsers,
             is_online=lambda user_id: user_id in site.online,

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.errors import ErrorCode, RequestError
+from server.core.function import Caller, Function, NoSuchFunction
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.world import World
-from tests.support.players import NEW_ID
+from tests.support.players import ALICE, BOB, CAROL, NEW_ID
 
 NOW = 1_800_000_000.0
 
@@ -79,10 +80,41 @@ class RefreshableLogins:
         self.shown.append((session_id, token, *more))
 
 
+@dataclass(frozen=True)
+class Socket:
+    """What is known of a player's socket."""
+
+    session_vars: Mapping[str, str]
+    token_exp: int
+    address: str
+    lang: str
+
+
+SOCKET = Socket({"role": "admin"}, 1_800_007_200, "203.0.113.7", "de")
+
+
+class KnownFunctions:
+    """Functions of the game, without a fence; keeps the callers."""
+
+    def __init__(self, functions: Mapping[str, Function] | None = None) -> None:
+        self._functions = dict(functions or {})
+        self.callers: list[Caller] = []
+
+    def knows(self, name: str) -> bool:
+        return name.lower() in self._functions
+
+    async def call(self, name: str, caller: Caller, payload: str) -> str:
+        self.callers.append(caller)
+        if not self.knows(name):
+            raise NoSuchFunction
+        return await self._functions[name.lower()](caller, payload)
+
+
 def empty_world(
     users: KnownUsers | None = None,
     invitations: Invitations | None = None,
     live_logins: RefreshableLogins | None = None,
+    functions: KnownFunctions | None = None,
 ) -> World:
     presences, matchmaker = Presences(), Matchmaker(Limits())
     return World(
@@ -94,6 +126,8 @@ def empty_world(
         users=users or KnownUsers(),
         match_tokens=invitations or Invitations(),
         live_logins=live_logins or RefreshableLogins(),
+        functions=functions or KnownFunctions(),
+        connected={player.session_id: SOCKET for player in (ALICE, BOB, CAROL)},
         new_id=lambda: NEW_ID,
         now=lambda: NOW,
     )
