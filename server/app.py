@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from protocol.close import CloseReason
+from protocol.messages import UserPresence
 from server import __version__, handlers, readings
 from server.clock import Clock, SystemClock
 from server.config import ConfigError, MatchmakerSettings, Settings
@@ -19,6 +20,7 @@ from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties, PartyLimits
 from server.core.presence import Presences
 from server.core.status import Statuses
+from server.core.stream import Streams
 from server.eviction import Eviction
 from server.gate import Gate
 from server.identity.before_authenticate import Hook
@@ -229,9 +231,10 @@ class Server:
             self._settings.name,
             PartyLimits(limits.parties_per_session, self._settings.session.single_party),
         )
+        streams = Streams(presences, self._presence_of, limits.streams_per_session)
         self._registry = Registry(
             statuses,
-            (parties, matches, matchmaker),
+            (parties, matches, matchmaker, streams),
             self._clock,
             self._ids.uuid4,
             self._expiry,
@@ -243,6 +246,7 @@ class Server:
             matches=matches,
             matchmaker=matchmaker,
             parties=parties,
+            streams=streams,
             users=gate.store,
             match_tokens=gate.tokens,
             live_logins=SocketLogins(self._registry.by_id, self._expiry, gate.tokens, gate.logins),
@@ -251,6 +255,10 @@ class Server:
             new_id=self._ids.uuid4,
             now=self._clock.wall,
         )
+
+    def _presence_of(self, session_id: str) -> UserPresence | None:
+        session = self._registry.by_id.get(session_id)
+        return None if session is None else session.presence
 
     def _play(self, world: World) -> tuple[Performer, Router]:
         router = Router(world, handlers.ROUTES, handlers.NOT_OFFERED)

@@ -64,6 +64,7 @@ def play(world: World, performer: Performer, router: Router) -> Readings:
             refusal.name.lower(): count for refusal, count in world.parties.refused.items()
         },
         "lockgate_party_listings_cut_total": lambda: world.parties.cut_listings,
+        "lockgate_stream_presences": lambda: len(world.streams),
         "lockgate_presences": lambda: len(world.presences),
         "lockgate_status_follows": lambda: world.statuses.follows,
     }

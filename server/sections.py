@@ -214,6 +214,8 @@ class SocketSettings(Section):
     """Matches one socket may be in."""
     parties_per_session: Count = 16
     """Parties one socket may be in or ask to join."""
+    streams_per_session: Count = 256
+    """Streams of the game that one socket may be on."""
 
     @model_validator(mode="after")
     def _pings_before_the_timeout(self) -> Self:

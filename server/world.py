@@ -10,6 +10,7 @@ from server.core.matchmaker import Matchmaker
 from server.core.party import Parties
 from server.core.presence import Presences
 from server.core.status import Statuses
+from server.core.stream import Streams
 
 
 class KnownUser(Protocol):
@@ -97,6 +98,8 @@ class World:
     matches: Matches
     matchmaker: Matchmaker
     parties: Parties
+    streams: Streams
+    """For game code."""
     users: Users
     match_tokens: MatchTokens
     live_logins: LiveLogins

@@ -112,6 +112,7 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_party_listings_cut_total": Metric(
         "counter", "Listings of parties that cost too much to look at all of them."
     ),
+    "lockgate_stream_presences": Metric("gauge", "Presences on streams of the game."),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),
     "lockgate_identity_accepted_total": Metric("counter", "Identity tokens that passed every check."),

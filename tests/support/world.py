@@ -10,6 +10,7 @@ from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties
 from server.core.presence import Presences
 from server.core.status import Statuses
+from server.core.stream import Streams
 from server.world import World
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
 
@@ -90,6 +91,7 @@ class Socket:
     lang: str
 
 
+PLAYERS = {player.session_id: player for player in (ALICE, BOB, CAROL)}
 SOCKET = Socket({"role": "admin"}, 1_800_007_200, "203.0.113.7", "de")
 
 
@@ -123,11 +125,12 @@ def empty_world(
         matches=Matches(presences, matches_per_session=10),
         matchmaker=matchmaker,
         parties=Parties(presences, matchmaker, "node1"),
+        streams=Streams(presences, PLAYERS.get, streams_per_session=10),
         users=users or KnownUsers(),
         match_tokens=invitations or Invitations(),
         live_logins=live_logins or RefreshableLogins(),
         functions=functions or KnownFunctions(),
-        connected={player.session_id: SOCKET for player in (ALICE, BOB, CAROL)},
+        connected=dict.fromkeys(PLAYERS, SOCKET),
         new_id=lambda: NEW_ID,
         now=lambda: NOW,
     )
