@@ -112,6 +112,13 @@ def failed(code: Code, message: str) -> web.Response:
     return response
 
 
+def header_too_large() -> web.Response:
+    """RFC 6585 section 5. The connection ends with it."""
+    response = json_response({"code": 3, "message": "Request Header Fields Too Large"}, 431)
+    response.force_close()
+    return response
+
+
 def forbidden() -> web.Response:
     """What is not in the route table."""
     return failed(Code.PERMISSION_DENIED, "Forbidden")

@@ -60,7 +60,11 @@ class SiteRunner(web.AppRunner):
     ) -> None:
         """Times in seconds; `keepalive_timeout` is how long an idle HTTP connection is kept."""
         super().__init__(
-            app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=keepalive_timeout
+            app,
+            access_log=None,
+            shutdown_timeout=shutdown_timeout,
+            keepalive_timeout=keepalive_timeout,
+            auto_decompress=False,  # `coding.py` does, within limits
         )
 
     async def _make_server(self) -> web.Server:

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from server.identity import strict_json
+from server.web.coding import BadCoding, TooLarge, decode
 from server.web.errors import Code, Failure
 
 MAX_BODY = 262_144
@@ -20,14 +21,19 @@ MAX_DEPTH = 64
 
 
 async def body_bytes(request: web.Request) -> bytes:
-    """The body as it is, up to its limit."""
+    """The body, decoded. The limit is for what was sent."""
     try:
         raw = await request.read()
-    except (web.RequestPayloadError, ConnectionError):  # badly coded, or the peer went away
+    except (web.RequestPayloadError, ConnectionError):  # badly framed, or the peer went away
         raise _invalid("Bad Request") from None
     if len(raw) > MAX_BODY:
         raise _invalid("http: request body too large")
-    return raw
+    try:
+        return decode(request.headers.get("Content-Encoding", ""), raw)
+    except BadCoding:
+        raise _invalid("Bad Request") from None
+    except TooLarge:
+        raise _invalid("http: request body too large") from None
 
 
 async def body_object(request: web.Request) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from server.storage.store import Store
 from server.web import account, auth, links, parties, rpc, users
 from server.web.address import ClientAddresses, site_of
 from server.web.browsers import Browsers
+from server.web.coding import encode, wanted
 from server.web.cors import Cors
-from server.web.errors import Code, Failure, answer, forbidden, json_response
+from server.web.errors import Code, Failure, answer, forbidden, header_too_large, json_response
 from server.web.reading import MAX_BODY, basic_username, credentials
 from server.world import Functions
 
@@ -91,6 +92,10 @@ class PlayerRoute:
     admit: Admit | None = None
 
 
+MAX_HEAD = 9216
+"""Bytes of a request's path and headers: the reference's 5120, and what Go allows beyond a limit."""
+UNCODED = frozenset({"/", "/ws"})
+"""Paths whose answers are never compressed."""
 UNLISTED = "/{path:.*}"
 
 
@@ -195,7 +200,7 @@ def build_site(deps: SiteDeps, routes: tuple[Route | PlayerRoute, ...] = ROUTES)
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.popall("Server", None)
-        if request.path not in ("/", "/ws"):
+        if request.path not in UNCODED:
             response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
             response.headers["Vary"] = "Accept-Encoding"
         cors.mark(request, response)
@@ -285,6 +290,8 @@ def _listed(request: web.Request) -> str | None:
 def _answered(deps: SiteDeps, cors: Cors) -> Middleware:
     @web.middleware
     async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _head_size(request) > MAX_HEAD:
+            return header_too_large()
         if request.method == "OPTIONS":
             return cors.preflight(request)
         if request.path == "/ws" and not cors.allows(request):
@@ -293,8 +300,22 @@ def _answered(deps: SiteDeps, cors: Cors) -> Middleware:
             deps.browsers.callers.spend_tickets(request)
             return forbidden()
         try:
-            return await handler(request)
+            response = await handler(request)
         except Exception as error:  # every failure ends here, as an answer
-            return answer(error)
+            response = answer(error)
+        if request.path not in UNCODED:
+            _code(request, response)
+        return response
 
     return respond
+
+
+def _head_size(request: web.Request) -> int:
+    return len(request.raw_path) + sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+
+
+def _code(request: web.Request, response: web.StreamResponse) -> None:
+    coding = wanted(",".join(request.headers.getall("Accept-Encoding", [])))
+    if coding is not None and isinstance(response, web.Response) and isinstance(response.body, bytes):
+        response.body = encode(coding, response.body)
+        response.headers["Content-Encoding"] = coding
