@@ -15,6 +15,7 @@ from server import __version__, handlers, readings
 from server.clock import Clock, SystemClock
 from server.config import ConfigError, MatchmakerSettings, Settings
 from server.core.function import Function
+from server.core.live_match import LiveMembers, NoLiveMatches
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties, PartyLimits
@@ -44,7 +45,7 @@ from server.web.listener import SiteRunner
 from server.web.ops import OpsDeps, build_ops
 from server.web.site import ROUTES, PlayerRoute, Route, SiteDeps, build_site
 from server.web.upgrade import Upgrade
-from server.world import World
+from server.world import LiveMatches, World
 
 log = structlog.get_logger("lockgate.app")
 
@@ -90,6 +91,7 @@ class Server:
         clock: Clock | None = None,
         before_authenticate: Hook | None = None,
         functions: Mapping[str, Function] | None = None,
+        live_matches: LiveMatches | None = None,
     ) -> None:
         self._settings = settings
         self._dev = dev
@@ -98,6 +100,7 @@ class Server:
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
         self._gate = Gate(settings, self._clock, self._ids, dev=dev, before_authenticate=before_authenticate)
+        self._live_matches = live_matches or NoLiveMatches()
         self._remote_calls = RemoteCalls(
             functions or {},
             TaskOwner("rpc"),
@@ -231,10 +234,11 @@ class Server:
             self._settings.name,
             PartyLimits(limits.parties_per_session, self._settings.session.single_party),
         )
+        live_members = LiveMembers(presences, limits.matches_per_session, self._live_matches.left)
         streams = Streams(presences, self._presence_of, limits.streams_per_session)
         self._registry = Registry(
             statuses,
-            (parties, matches, matchmaker, streams),
+            (parties, matches, live_members, matchmaker, streams),
             self._clock,
             self._ids.uuid4,
             self._expiry,
@@ -246,6 +250,8 @@ class Server:
             matches=matches,
             matchmaker=matchmaker,
             parties=parties,
+            live_members=live_members,
+            live_matches=self._live_matches,
             streams=streams,
             users=gate.store,
             match_tokens=gate.tokens,
@@ -294,7 +300,9 @@ class Server:
             ids=self._ids,
             server_key=self._settings.socket.server_key.get_secret_value(),
             http_key=self._settings.runtime.http_key.get_secret_value(),
-            functions=self._remote_calls,
+            functions=world.functions,
+            live_matches=world.live_matches,
+            relayed=world.matches,
             upgrade=self._upgrade,
             browsers=browsers,
             is_online=world.statuses.is_online,

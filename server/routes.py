@@ -11,7 +11,7 @@ from server.world import World
 M = TypeVar("M", bound=Message)
 
 Handled = Effects | Coroutine[Any, Any, Effects]
-"""A handler that awaits a port is a coroutine function; all others finish at once."""
+"""A handler that awaits a port gives a coroutine; all others finish at once."""
 Handler = Callable[[World, UserPresence, Any], Handled]
 
 
@@ -31,6 +31,11 @@ class _Registration(Generic[M]):
     def __call__(
         self, handler: Callable[[World, UserPresence, M], Coroutine[Any, Any, Effects]]
     ) -> Callable[[World, UserPresence, M], Coroutine[Any, Any, Effects]]: ...
+
+    @overload
+    def __call__(
+        self, handler: Callable[[World, UserPresence, M], Handled]
+    ) -> Callable[[World, UserPresence, M], Handled]: ...
 
     def __call__(self, handler: Handler) -> Handler:
         if self._message in self._table:

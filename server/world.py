@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from protocol.messages import MatchDataSend, UserPresence
 from server.core.function import Caller
+from server.core.live_match import Left, LiveMatch, LiveMembers, MatchFilter
 from server.core.match import Matches
 from server.core.matchmaker import Matchmaker
 from server.core.party import Parties
@@ -76,6 +78,37 @@ class Functions(Protocol):
         ...
 
 
+class LiveMatches(Protocol):
+    """Port: the matches that the server runs. Ids are canonical.
+
+    The members are kept in `LiveMembers`: whoever `join` has taken in becomes one at once, and `left` tells
+    of everyone who is one no more.
+    """
+
+    async def find(self, wanted: MatchFilter) -> Sequence[LiveMatch]:
+        """The matches to list, in order. Raises ValueError for a query that is none."""
+        ...
+
+    async def join(self, me: UserPresence, match_id: str, metadata: Mapping[str, str]) -> str:
+        """Ask a match to take somebody in. Returns its label.
+
+        Raises NoSuchMatch and JoinRefused. Cancelled when the player goes away or the answer takes too long.
+        """
+        ...
+
+    def label(self, match_id: str) -> str:
+        """The label of a match. Raises NoSuchMatch."""
+        ...
+
+    def receive(self, me: UserPresence, message: MatchDataSend) -> None:
+        """Take what a member sent. What cannot be taken is dropped."""
+        ...
+
+    def left(self, me: UserPresence, match_id: str, why: Left) -> None:
+        """A member has left."""
+        ...
+
+
 class Connected(Protocol):
     """What is known of an open socket beyond its presence."""
 
@@ -98,6 +131,8 @@ class World:
     matches: Matches
     matchmaker: Matchmaker
     parties: Parties
+    live_members: LiveMembers
+    live_matches: LiveMatches
     streams: Streams
     """For game code."""
     users: Users

@@ -102,6 +102,7 @@ TABLE = {
         "protocol",
         "server.clock",
         "server.core.function",  # what a port of `world` takes and raises
+        "server.core.live_match",  # likewise
         "server.core.identifiers",  # the ids in a query are read as those in a message
         "server.ids",
         "server.identity",

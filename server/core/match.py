@@ -5,6 +5,7 @@ authoritative matches, which are kept elsewhere.
 """
 
 import uuid
+from collections.abc import Iterator
 
 from protocol.errors import ErrorCode, RequestError
 from protocol.messages import Match, MatchData, MatchDataSend, MatchPresenceEvent, UserPresence
@@ -26,6 +27,12 @@ class Matches:
 
     def __len__(self) -> int:
         return len(self._streams)
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Every running match by its id, with how many are in it."""
+        return (
+            (match_id, len(self._presences.members(stream))) for match_id, stream in self._streams.items()
+        )
 
     def create(self, me: UserPresence, name: str, new_id: str) -> Effects:
         """Open a match under `new_id`, or the one that its name stands for, and join it."""

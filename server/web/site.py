@@ -20,14 +20,14 @@ from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims, Tokens
 from server.ids import Ids
 from server.storage.store import Store
-from server.web import account, auth, links, parties, rpc, users
+from server.web import account, auth, links, matches, parties, rpc, users
 from server.web.address import ClientAddresses, site_of
 from server.web.browsers import Browsers
 from server.web.coding import encode, wanted
 from server.web.cors import Cors
 from server.web.errors import Code, Failure, answer, forbidden, header_too_large, json_response
 from server.web.reading import MAX_BODY, basic_username, credentials
-from server.world import Functions
+from server.world import Functions, LiveMatches
 
 log = structlog.get_logger("lockgate.web")
 
@@ -48,6 +48,8 @@ class SiteDeps:
     server_key: str = field(repr=False)
     http_key: str = field(repr=False)
     functions: Functions
+    live_matches: LiveMatches
+    relayed: matches.Relayed
     upgrade: Upgrade
     browsers: Browsers
     list_parties: parties.OpenListing
@@ -184,6 +186,11 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         "GET",
         "/v2/user",
         lambda deps, request, _caller: users.get_users(request, deps.store.profiles, deps.is_online),
+    ),
+    PlayerRoute(
+        "GET",
+        "/v2/match",
+        lambda deps, request, _caller: matches.list_matches(request, deps.live_matches, deps.relayed),
     ),
     Route("GET", rpc.PATH, Scheme.NONE, _call_function),
     Route("POST", rpc.PATH, Scheme.NONE, _call_function),

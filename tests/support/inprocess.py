@@ -19,6 +19,7 @@ from server.clock import Clock
 from server.config import DevSettings, Settings, StorageSettings
 from server.core.function import Function
 from server.sections import IdentitySettings, ListenSettings, SessionSettings, SocketSettings
+from server.world import LiveMatches
 from tests.support.databases import sqlite_url
 from tests.support.visitor import Visitor
 
@@ -60,6 +61,7 @@ async def running(
     allowed_origins: tuple[str, ...] = ("*",),
     clock: Clock | None = None,
     functions: Mapping[str, Function] | None = None,
+    live_matches: LiveMatches | None = None,
 ) -> AsyncIterator[Live]:
     """Start a server with these settings changed, on the database at `url`; stop it at the end."""
     settings = settings_in(
@@ -75,7 +77,7 @@ async def running(
             allowed_origins=allowed_origins,
         ),
     )
-    server = Server(settings, dev=True, clock=clock, functions=functions)
+    server = Server(settings, dev=True, clock=clock, functions=functions, live_matches=live_matches)
     try:
         await server.start()
         # Without kept-alive connections, no HTTP connection is left on the server's side after an answer.

@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from server.core.live_match import NoLiveMatches
+from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties
 from server.core.presence import Presences
@@ -31,8 +33,9 @@ from server.tasks import TaskOwner
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.listener import SiteRunner
+from server.web.matches import Relayed
 from server.web.site import SiteDeps, Upgrade, build_site
-from server.world import Functions
+from server.world import Functions, LiveMatches
 from tests.support import issuer
 from tests.support.clock import ManualClock
 from tests.support.databases import sqlite_url
@@ -145,6 +148,8 @@ async def running_site(
     upgrade: Callable[[Browsers], Upgrade] | None = None,
     parties: Parties | None = None,
     functions: Functions | None = None,
+    live_matches: LiveMatches | None = None,
+    relayed: Relayed | None = None,
 ) -> AsyncIterator[Site]:
     """`upgrade`: makes what answers `/ws`, instead of a refusal that is noted."""
 
@@ -166,6 +171,8 @@ async def running_site(
             server_key="defaultkey",
             http_key=HTTP_KEY,
             functions=functions or RemoteCalls({}, TaskOwner("rpc"), timeout_s=5, concurrent=10),
+            live_matches=live_matches or NoLiveMatches(),
+            relayed=relayed or Matches(Presences(), 10),
             upgrade=note if upgrade is None else upgrade(browsers),
             browsers=browsers,
             is_online=lambda user_id: user_id in site.online,

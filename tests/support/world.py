@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from protocol.errors import ErrorCode, RequestError
 from server.core.function import Caller, Function, NoSuchFunction
+from server.core.live_match import LiveMembers, NoLiveMatches
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.core.stream import Streams
-from server.world import World
+from server.world import LiveMatches, World
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
 
 NOW = 1_800_000_000.0
@@ -117,14 +118,18 @@ def empty_world(
     invitations: Invitations | None = None,
     live_logins: RefreshableLogins | None = None,
     functions: KnownFunctions | None = None,
+    live_matches: LiveMatches | None = None,
 ) -> World:
     presences, matchmaker = Presences(), Matchmaker(Limits())
+    live_matches = live_matches or NoLiveMatches()
     return World(
         presences=presences,
         statuses=Statuses(presences, follows_per_session=10),
         matches=Matches(presences, matches_per_session=10),
         matchmaker=matchmaker,
         parties=Parties(presences, matchmaker, "node1"),
+        live_members=LiveMembers(presences, 10, live_matches.left),
+        live_matches=live_matches,
         streams=Streams(presences, PLAYERS.get, streams_per_session=10),
         users=users or KnownUsers(),
         match_tokens=invitations or Invitations(),

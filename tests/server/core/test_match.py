@@ -205,3 +205,11 @@ def test_data_for_no_match_at_all_is_refused_without_the_cid() -> None:
         joined(ALICE).send(ALICE, MatchDataSend(match_id="garbage"))
 
     assert not refused.value.keep_cid
+
+
+def test_every_match_is_listed_with_its_size() -> None:
+    matches = joined(ALICE, BOB)
+    matches.create(CAROL, "lobby", NEW_ID)
+
+    assert sorted(size for _, size in matches.sizes()) == [1, 2]
+    assert dict(matches.sizes())[ID] == 2
