@@ -124,6 +124,9 @@ class Server:
             self._ids.uuid4,
             self._tasks,
         )
+        self.world: World
+        self.performer: Performer
+        """What a game works on, and what carries out the effects; known once started."""
         self._registry: Registry
         self._upgrade: Upgrade
         self.matchmaking: Matchmaking
@@ -137,8 +140,9 @@ class Server:
         gate = self._gate
         await gate.start()
         addresses = ClientAddresses(settings.listen.trusted_proxies)
-        world = self._world()
+        world = self.world = self._world()
         performer, router = self._play(world)
+        self.performer = performer
         eviction = Eviction(
             self._registry,
             gate.logins.end,

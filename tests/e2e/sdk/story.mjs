@@ -53,6 +53,8 @@ const HOOKS = {
   partyclose: "onpartyclose",
   partyjoinrequest: "onpartyjoinrequest",
   partymatchmakerticket: "onpartymatchmakerticket",
+  streamdata: "onstreamdata",
+  streampresence: "onstreampresence",
 };
 
 // Keeps the events of a socket in order of arrival, for steps that come later to ask for them.
