@@ -11,7 +11,7 @@ from aiohttp import web
 
 from protocol.close import CloseReason
 from protocol.messages import UserPresence
-from server import __version__, handlers, readings
+from server import __version__, development, handlers, readings
 from server.clock import Clock, SystemClock
 from server.config import ConfigError, MatchmakerSettings, Settings
 from server.core.function import Function
@@ -43,7 +43,8 @@ from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.listener import SiteRunner
 from server.web.ops import OpsDeps, build_ops
-from server.web.site import ROUTES, PlayerRoute, Route, SiteDeps, build_site
+from server.web.site import build_site
+from server.web.table import ROUTES, PlayerRoute, Route, SiteDeps
 from server.web.upgrade import Upgrade
 from server.world import LiveMatches, World
 
@@ -131,7 +132,7 @@ class Server:
         self._upgrade: Upgrade
         self.matchmaking: Matchmaking
         if dev:
-            _refuse_unsafe_dev(settings)
+            development.refuse_unsafe(settings)
 
     async def start(self) -> None:
         """Build and start everything. On an exception you must still `stop`."""
@@ -191,7 +192,7 @@ class Server:
             issuer=self.issuer,
         )
         if self.issuer is not None:
-            sys.stderr.write(_hints(self.public, self.websocket, settings))
+            sys.stderr.write(development.hints(self.public, self.websocket, settings))
 
     @property
     def issuer(self) -> str | None:
@@ -365,30 +366,3 @@ def _matchmaker(settings: MatchmakerSettings) -> Matchmaker:
             pool=settings.max_pool,
         )
     )
-
-
-def _refuse_unsafe_dev(settings: Settings) -> None:
-    problems = [
-        f"--dev refuses a listener that is not loopback: listen.{name}"
-        for name in ("public", "websocket", "ops")
-        if (address := getattr(settings.listen, name)) and not parse_address(address).is_loopback
-    ]
-    if settings.production:
-        problems.append("--dev and production = true exclude each other")
-    if problems:
-        raise ConfigError(problems)
-
-
-def _hints(public: str, sockets: str, settings: Settings) -> str:
-    has_own_key = "socket.server_key" not in settings.default_keys
-    key = "$LOCKGATE_SOCKET__SERVER_KEY" if has_own_key else "defaultkey"
-    return f"""
-Lockgate is ready on http://{public} (sockets: ws://{sockets}/ws). Try, in another terminal:
-
-  sign in:  curl -s -u "{key}:" -d "{{\\"id\\":\\"$(.venv/bin/lockgate token --user alice)\\"}}" \\
-              http://{public}/v2/account/authenticate/custom
-  swarm:    make swarm
-
-Ctrl-C stops it.
-
-"""

@@ -64,7 +64,7 @@ TABLE = {
     "server.effects": pure("protocol", libraries=("msgspec",)),
     "server.runtime": pure("protocol", libraries=("msgspec",)),
     "server.core": pure("protocol", "server.effects"),
-    "server.world": pure("server.core"),
+    "server.world": pure("protocol", "server.core"),  # ports take messages as they are
     "server.routes": pure("protocol", "server.effects", "server.world"),
     "server.handlers": Row(
         inside=frozenset(
@@ -146,7 +146,8 @@ TABLE = {
     "server.app": Row(
         inside=frozenset({"protocol", "server"}), libraries=frozenset({"structlog", "aiohttp"})
     ),
-    # A part of the composition root.
+    # Parts of the composition root.
+    "server.development": shell(),
     "server.gate": shell("server.clock", "server.identity", "server.ids", "server.storage", "server.tasks"),
     # Commands that work on the database beside a running server.
     "server.operate": shell("server.clock", "server.ids", "server.storage"),

@@ -13,7 +13,7 @@ import pytest
 
 from protocol.close import CloseReason
 from server.storage.revocations import Ended
-from server.web.site import ROUTES, PlayerRoute
+from server.web.table import ROUTES, PlayerRoute
 from tests.support.inprocess import Live, running
 from tests.support.rawsocket import RawSocket
 

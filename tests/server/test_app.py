@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server import app
+from server import app, development
 from server.app import Server
 from server.config import ConfigError, Settings, load
 from server.identity.devissuer import DevIssuerError
@@ -64,7 +64,7 @@ async def test_the_development_issuer_itself_is_told_of_production(
 ) -> None:
     """Two guards, since what it gives away is every account: here the first one is gone."""
     own_keys = {"socket": {"server_key": "own"}, "runtime": {"http_key": "own"}}
-    monkeypatch.setattr(app, "_refuse_unsafe_dev", lambda _settings: None)
+    monkeypatch.setattr(development, "refuse_unsafe", lambda _settings: None)
 
     with pytest.raises(DevIssuerError, match="production"):
         await started_and_stopped(Server(settings(tmp_path, production=True, **own_keys), dev=True))

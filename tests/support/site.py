@@ -34,7 +34,8 @@ from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.listener import SiteRunner
 from server.web.matches import Relayed
-from server.web.site import SiteDeps, Upgrade, build_site
+from server.web.site import build_site
+from server.web.table import SiteDeps, Upgrade
 from server.world import Functions, LiveMatches
 from tests.support import issuer
 from tests.support.clock import ManualClock

@@ -8,7 +8,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from server.web.site import ROUTES
+from server.web.table import ROUTES
 from tests.support.site import AUTHENTICATE, Site, bearer, raw
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND")

@@ -1,0 +1,42 @@
+"""What `--dev` refuses, and what it tells."""
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from server.config import ConfigError, Settings
+from server.development import hints, refuse_unsafe
+from server.sections import ListenSettings, SocketSettings
+
+
+@pytest.mark.parametrize(
+    ("listen", "named"),
+    [
+        ({"public": "0.0.0.0:7350"}, "listen.public"),
+        ({"websocket": "203.0.113.1:0"}, "listen.websocket"),
+        ({"ops": "[::]:0"}, "listen.ops"),
+    ],
+)
+def test_a_listener_that_others_reach_is_refused(listen: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        refuse_unsafe(Settings(listen=ListenSettings(**listen)))
+
+
+def test_a_server_for_development_is_none_for_production() -> None:
+    settings = Settings().model_copy(update={"production": True})
+
+    with pytest.raises(ConfigError, match="exclude each other"):
+        refuse_unsafe(settings)
+
+
+def test_the_defaults_are_safe() -> None:
+    refuse_unsafe(Settings())
+
+
+def test_the_hints_never_show_a_key_of_ones_own() -> None:
+    own = Settings(socket=SocketSettings(server_key=SecretStr("a-key-of-ones-own")))
+
+    assert "defaultkey:" in hints("h:1", "h:2", Settings())
+    assert "a-key-of-ones-own" not in hints("h:1", "h:2", own)
+    assert "ws://h:2/ws" in hints("h:1", "h:2", own)
