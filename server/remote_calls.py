@@ -96,10 +96,12 @@ class RemoteCalls:
         try:
             answer: object = await function(caller, payload)
             if isinstance(answer, str):
-                return answer
+                return _sayable(answer)
             log.error("rpc_answer_is_no_text", rpc=name, answer=type(answer).__name__)
         except FunctionError as refusal:
-            return FunctionError(refusal.message, refusal.code)  # without the frames it came through
+            return FunctionError(
+                _sayable(refusal.message), refusal.code
+            )  # without the frames it came through
         except (Exception, SystemExit) as error:  # the fence around game code
             lines = "".join(traceback.format_tb(error.__traceback__))
             log.error("rpc_failed", rpc=name, error=type(error).__name__, trace=lines)
@@ -109,3 +111,8 @@ class RemoteCalls:
         self.outcomes[outcome] += 1
         if outcome in (Outcome.LATE, Outcome.FULL):
             log.warning("rpc_not_answered", rpc=name, outcome=outcome.value)
+
+
+def _sayable(text: str) -> str:
+    # A lone surrogate has no UTF-8, and must not cost the caller their answer.
+    return text if text.isascii() else text.encode(errors="replace").decode()

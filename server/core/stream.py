@@ -32,7 +32,7 @@ def custom_stream(mode: int, subject: str = "", subcontext: str = "", label: str
     parts = [parse_uuid(part) if part else "" for part in (subject, subcontext)]
     if parts[0] is None or parts[1] is None:
         raise StreamError("stream subject and subcontext must be valid identifiers")
-    if len(label.encode(errors="replace")) > MAX_LABEL_BYTES:
+    if len(_utf8(label)) > MAX_LABEL_BYTES:
         raise StreamError(f"stream label is longer than {MAX_LABEL_BYTES} bytes")
     return Stream(mode, parts[0], parts[1], label)
 
@@ -112,8 +112,12 @@ class Streams:
     def send(
         self, stream: Stream, data: str, *, to: Iterable[str] | None = None, reliable: bool = True
     ) -> Effects:
-        """Send a text to all on a stream, or to those of these sessions that are on it."""
+        """Send a text to all on a stream, or to those of these sessions that are on it.
+
+        Raises StreamError for a text that has no UTF-8.
+        """
         _check(stream)
+        _utf8(data)
         message = StreamData(stream=_name(stream), data=data, reliable=reliable)
         if to is None:
             return [Deliver(stream, message)]
@@ -152,6 +156,13 @@ def _check(stream: Stream) -> None:
     # Whoever made the value by hand must not reach the server's own streams with it.
     if stream.mode in RESERVED_MODES:
         raise StreamError(f"stream mode {stream.mode} is the server's own")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise StreamError("text has lone surrogates") from None
 
 
 def _shown(me: UserPresence, *, persistence: bool) -> UserPresence:

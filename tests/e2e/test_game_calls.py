@@ -88,7 +88,5 @@ async def test_the_sdk_reaches_the_game(sdk: Path, tmp_path: Path, formats: tupl
     assert [line["error"] for line in lines if "error" in line] == []
     assert [line["step"] for line in lines if "step" in line] == STEPS, done.stderr
     assert matches.asked[0] == ("alice", GAME_ID, {"team": "red"})
-    assert matches.received == [
-        ("alice", MatchDataSend(match_id=GAME_ID, op_code=7, data=b"go")),
-    ]
-    assert matches.gone == [("alice", GAME_ID, Left.LEFT)]
+    assert matches.received == [("alice", MatchDataSend(match_id=GAME_ID, op_code=7, data=b"go"))]
+    assert matches.gone == [("alice", GAME_ID, Left.LEFT), ("bob", GAME_ID, Left.DISCONNECTED)]

@@ -110,6 +110,17 @@ async def test_an_answer_that_is_no_text_is_a_fault(make: Made) -> None:
         await calls.call("f", CALLER, "")
 
 
+async def test_a_text_that_cannot_be_written_is_mended(make: Made) -> None:
+    async def refuse(_caller: Caller, payload: str) -> str:
+        raise FunctionError(payload)
+
+    calls = make({"echo": echo, "refuse": refuse})
+
+    assert await calls.call("echo", CALLER, "ü\ud800") == "u:ü?"
+    with pytest.raises(FunctionError, match=r"ü\?"):
+        await calls.call("refuse", CALLER, "ü\ud800")
+
+
 async def test_a_function_that_takes_too_long_is_given_up_even_if_it_does_not_give_up(make: Made) -> None:
     let_go = asyncio.Event()
 

@@ -63,6 +63,9 @@ await step("join a match of the game", async () => {
     code: 5,
     message: "red is full",
   });
+  const late = await his.socket.joinMatch(given.match_id);
+  assert.deepEqual(late.presences.map((presence) => presence.username), ["alice"]);
+  assert.equal((await hers.inbox.next("matchpresence")).joins[0].username, "bob");
   await hers.socket.sendMatchState(given.match_id, 7, "go");
   await hers.socket.leaveMatch(given.match_id);
 });

@@ -65,7 +65,13 @@ def test_a_stream_of_the_server_is_refused_however_it_was_made(mode: int) -> Non
 
 @pytest.mark.parametrize(
     ("subject", "subcontext", "label"),
-    [("x", "", ""), ("", "x", ""), ("", "", "l" * (MAX_LABEL_BYTES + 1)), ("", "", "ü" * MAX_LABEL_BYTES)],
+    [
+        ("x", "", ""),
+        ("", "x", ""),
+        ("", "", "l" * (MAX_LABEL_BYTES + 1)),
+        ("", "", "ü" * MAX_LABEL_BYTES),
+        ("", "", "\ud800"),
+    ],
 )
 def test_a_name_that_cannot_be_one_is_refused(subject: str, subcontext: str, label: str) -> None:
     with pytest.raises(StreamError):
@@ -168,6 +174,13 @@ def test_data_goes_to_all_or_to_those_named_who_are_there() -> None:
         LOBBY, "hi", to=[BOB.session_id, CAROL.session_id, BOB.session_id], reliable=False
     ) == [Deliver((BOB.session_id,), data)]
     assert streams.send(LOBBY, "hi", to=[], reliable=False) == [Deliver((), data)]
+
+
+def test_what_cannot_be_written_is_not_sent() -> None:
+    streams, _ = made()
+
+    with pytest.raises(StreamError, match="surrogates"):
+        streams.send(LOBBY, "a\ud800")
 
 
 def test_the_end_of_a_stream_is_told_to_nobody() -> None:
