@@ -63,8 +63,8 @@ class RuntimeSettings(Section):
     http_key: SecretStr = SecretStr(DEFAULT_HTTP_KEY)
     """With it other servers call functions of the game, over HTTP and as nobody."""
     rpc_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
-    """How long a function may take. Its caller waits, and plays nothing meanwhile; SDKs give up after 7 to
-    10 s."""
+    """How long a function may take. Its caller's socket is not read meanwhile, so it must stay under
+    socket.pong_timeout_s; SDKs give up after 7 to 10 s."""
     rpc_concurrent: Count = 1_000
     """Functions that run at once. Too few, and a rush of players is refused; too many share one processor."""
     modules: tuple[str, ...] = ()
@@ -141,6 +141,10 @@ class Settings(BaseSettings):
         # Any page would have the origin "*" allows; "null" is what sandboxed frames of any page have.
         if self.session.cookie != "off" and {"*", "null"} & set(self.listen.allowed_origins):
             problems.append("session.cookie needs listen.allowed_origins without * and null")
+        # Only if chosen: with a short pong timeout the default does no harm but to functions that are slow.
+        chosen = "rpc_timeout_s" in self.runtime.model_fields_set
+        if chosen and self.runtime.rpc_timeout_s >= self.socket.pong_timeout_s:
+            problems.append("runtime.rpc_timeout_s must be shorter than socket.pong_timeout_s")
         if problems:
             raise ValueError("; ".join(problems))
         return self

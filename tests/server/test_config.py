@@ -247,3 +247,21 @@ def test_a_storage_setting_out_of_bounds_is_told_by_its_key(tmp_path: Path, key:
 
     assert problem.startswith(f"storage.{key}: ")
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(("timeout_s", "refused"), [("24.9", False), ("25", True), ("300", True)])
+def test_a_function_may_not_take_longer_than_a_socket_lives_unread(
+    tmp_path: Path, timeout_s: str, refused: bool
+) -> None:
+    path = written(tmp_path, f"[runtime]\nrpc_timeout_s = {timeout_s}\n")
+
+    if refused:
+        assert "rpc_timeout_s must be shorter than socket.pong_timeout_s" in problems(path)[0]
+    else:
+        assert load(path).runtime.rpc_timeout_s == float(timeout_s)
+
+
+def test_a_short_pong_timeout_alone_is_no_problem(tmp_path: Path) -> None:
+    path = written(tmp_path, "[socket]\nping_interval_s = 1\npong_timeout_s = 2\n")
+
+    assert load(path).socket.pong_timeout_s == 2
