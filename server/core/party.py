@@ -270,8 +270,9 @@ class Parties:
 
     def _exit_all(self, player: UserPresence) -> Effects:
         streams = tuple(self._presences.streams_of(player.session_id, MODE))
-        rooms = [self._rooms[f"{stream.subject}.{stream.label}"] for stream in streams]
-        return [effect for room in rooms for effect in self._exit(room, player)]
+        # Game code may put a player on a stream of this mode that is no party's.
+        rooms = (self._rooms.get(f"{stream.subject}.{stream.label}") for stream in streams)
+        return [effect for room in rooms if room is not None for effect in self._exit(room, player)]
 
     def _lead(self, room: Room, member: UserPresence) -> Deliver:
         room.leader = member

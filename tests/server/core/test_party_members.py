@@ -12,9 +12,9 @@ from protocol.messages import (
     UserPresence,
 )
 from server.core.party_label import LabelError
-from server.core.party_room import PartyRefused
+from server.core.party_room import MODE, PartyRefused
 from server.core.ticket import MatchmakerError
-from server.effects import Deliver, Record, Reply
+from server.effects import Deliver, Record, Reply, Stream
 from tests.support.parties import CLOSED, ID, NOW, OPEN, OTHER, OTHER_ID, ROOM, TWO, closed, opened
 from tests.support.players import ALICE, BOB, CAROL
 
@@ -198,6 +198,16 @@ def test_a_session_that_ends_leaves_its_parties_and_takes_its_requests_along() -
     ]
     assert bench.parties.requests == 0
     assert bench.parties.close(ALICE) == []
+
+
+def test_a_stream_of_game_code_that_looks_like_a_party_is_left_alone() -> None:
+    bench = opened(ALICE)
+    bench.presences.track(Stream(MODE, OTHER_ID, label="game"), ALICE)
+
+    bench.parties.close(ALICE)
+
+    assert len(bench.parties) == 0
+    assert len(bench.presences) == 1
 
 
 def test_listings_that_are_cut_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
