@@ -127,7 +127,9 @@ class Replay:
                 line.dropped = True
                 line.socket.drop()
             case "close":
-                self._lines[step["conn"]].socket.close(step.get("code"), step.get("reason", ""))
+                line = self._lines[step["conn"]]
+                if not line.ended:
+                    line.socket.close(step.get("code"), step.get("reason", ""))
             case "raw":
                 self._lines[step["conn"]].socket.write(base64.b64decode(step["base64"]))
             case kind:
@@ -155,7 +157,9 @@ class Replay:
 
     async def _request(self, step: Step) -> None:
         line = await self._dial(step["conn"])
-        line.socket.write((await self._fill(step["head"]) + step["body"]).encode())
+        body = await self._fill(step["body"])
+        head = (await self._fill(step["head"])).replace("{length}", str(len(body)))
+        line.socket.write((head + body).encode())
         answer = await line.socket.answer()
         await self._refused(line, answer.status, answer.headers["content-type"], answer.body)
 
@@ -164,7 +168,8 @@ class Replay:
         return line
 
     async def _refused(self, line: Line, status: int, kind: str, body: str) -> None:
-        line.heard.append({"got": "refused", "status": status, "type": kind, "body": body})
+        got = "answered" if status < 300 else "refused"
+        line.heard.append({"got": got, "status": status, "type": kind, "body": body})
         line.ended = True
         await line.socket.hang_up()
 
@@ -255,8 +260,10 @@ class Replay:
             self._values[f"{{user:{user}}}"] = claims["uid"]
             if kind == "expired":
                 self._clock.jump(claims["exp"] - claims["iat"])
-            if kind != "user":
-                self._values[name] = pair["refresh_token" if kind == "refresh" else "token"]
+                self._values[name] = pair["token"]
+            elif kind != "user":
+                self._values.setdefault(f"{{token:{who}}}", pair["token"])
+                self._values.setdefault(f"{{refresh:{who}}}", pair["refresh_token"])
         return self._values[name]
 
     def _learn_all(self, expected: Events, heard: Events) -> None:
