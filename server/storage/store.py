@@ -14,12 +14,14 @@ from sqlalchemy import Select, bindparam, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import bans, families, links, profiles
+from server.storage import bans, families, links, messages, notifications, profiles
 from server.storage.bans import Bans
 from server.storage.database import POOL_SIZE, Database
 from server.storage.engine import TIMEOUT_S, Work
 from server.storage.families import Families, NewFamily
 from server.storage.links import IdentityName, Link
+from server.storage.messages import Messages
+from server.storage.notifications import NotificationStore
 from server.storage.profiles import Profile, Profiles
 from server.storage.revocations import Ended, RevocationLog, Revoked, record
 from server.storage.spent_tokens import Spending, SpentTokens
@@ -31,6 +33,8 @@ ATTEMPTS = 8
 NAME_BYTES = 128
 SPENT_TOKENS = 100_000
 FAMILIES = 20
+CHAT_REQUEST = -1
+"""The code of a notification that its sender wants to chat."""
 
 # Built once: SQLAlchemy takes longer to build a statement and to find it in its cache than to run it.
 _FIND = (
@@ -105,6 +109,8 @@ class Store:
         self.bans = Bans(self.database)
         self.profiles = Profiles(self.database)
         self.revocations = RevocationLog(self.database)
+        self.messages = Messages(self.database)
+        self.notifications = NotificationStore(self.database)
 
     async def open(self, url: str, *, pool_size: int = POOL_SIZE, timeout_s: float = TIMEOUT_S) -> None:
         """Open `sqlite:///path` or `postgresql://…`, and bring its schema up to date. Raises ValueError."""
@@ -209,6 +215,8 @@ class Store:
             if not await links.lock(connection, account_id):
                 return None
             ended = await families.remove(connection, account_id, now, Ended.DELETED)
+            await messages.forget(connection, account_id)
+            await notifications.forget(connection, account_id, requests=CHAT_REQUEST)
             await connection.execute(delete(identities).where(identities.c.account_id == account_id))
             await connection.execute(delete(accounts).where(accounts.c.id == account_id))
             await record(connection, ended)

@@ -92,3 +92,40 @@ bans = Table(
     Column("reason", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
+
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+channel_messages = Table(
+    "channel_messages",
+    metadata,
+    # In the order of a channel's history: times are whole seconds, and many messages share one.
+    Column("number", NUMBER, primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("channel_id", String(80), nullable=False),
+    # A sender who is gone has no messages, whatever was under way when the account went.
+    Column("sender_id", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("username", String(128), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Index("channel_messages_history", "channel_id", "number"),
+    # A reader's cursor stands behind a number: it must not come back when its row is gone.
+    sqlite_autoincrement=True,
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("user_id", ForeignKey("accounts.id"), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("code", Integer, nullable=False),
+    # Empty: the server itself. Its account may be gone.
+    Column("sender_id", String(36), nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Index("notifications_of_user", "user_id", "number"),
+    Index("notifications_by_sender", "sender_id", "code"),
+    sqlite_autoincrement=True,
+)

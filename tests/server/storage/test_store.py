@@ -9,7 +9,8 @@ from server.ids import RandomIds
 from server.storage.bans import Banned
 from server.storage.links import IdentityName, Link
 from server.storage.profiles import CHUNK
-from server.storage.store import Store, User, derived_id, is_account_id, suffixed
+from server.storage.store import CHAT_REQUEST, Store, User, derived_id, is_account_id, suffixed
+from tests.support.chat import LOBBY, message, message_id, notification, sign_up
 from tests.support.families import NOW, login, new_family
 from tests.support.issuer import ALICE, BOB, ISSUER
 
@@ -162,3 +163,37 @@ async def test_names_that_no_database_can_hold_are_nobodys(store: Store) -> None
     found = await store.find_users(["\0", "\ud800", ALICE], ["a\0b", "\udfff", "alice"])
 
     assert found == [User(ALICE, "alice")]
+
+
+async def test_with_an_account_go_its_messages_notifications_and_requests(store: Store) -> None:
+    await sign_up(store)
+    for number, sender in enumerate((ALICE, BOB)):
+        await store.messages.add(message(number, sender_id=sender))
+    await store.notifications.add(notification(1, ALICE, sender_id=BOB, code=3), keep=9)
+    await store.notifications.add(notification(2, BOB, sender_id=ALICE, code=CHAT_REQUEST), keep=9)
+    await store.notifications.add(notification(3, BOB, sender_id=ALICE, code=3), keep=9)
+
+    await store.delete(ALICE, now=NOW)
+
+    assert [each.message for each in await store.messages.page(LOBBY, 0, 9, newer=True)] == [
+        message(1, sender_id=BOB)
+    ]
+    assert await store.notifications.page(ALICE, 0, 9) == []
+    # A game's gift stays: that it came from somebody who is gone does not make it less Bob's.
+    assert [each.notification.id for each in await store.notifications.page(BOB, 0, 9)] == [message_id(3)]
+    assert not await store.messages.add(message(4, sender_id=ALICE))
+    assert not await store.notifications.add(notification(4, ALICE), keep=9)
+
+
+async def test_what_is_said_while_the_account_goes_is_gone_too(store: Store) -> None:
+    await sign_up(store)
+
+    await asyncio.gather(
+        *(store.messages.add(message(number)) for number in range(10)),
+        store.delete(ALICE, now=NOW),
+        *(store.messages.add(message(number)) for number in range(10, 20)),
+        *(store.notifications.add(notification(number), keep=2) for number in range(20, 30)),
+    )
+
+    assert await store.messages.page(LOBBY, 0, 99, newer=True) == []
+    assert await store.notifications.page(ALICE, 0, 99) == []
