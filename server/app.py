@@ -14,6 +14,7 @@ from protocol.messages import UserPresence
 from server import __version__, development, handlers, readings
 from server.clock import Clock, SystemClock
 from server.config import ConfigError, MatchmakerSettings, Settings
+from server.core.channel_id import readable
 from server.core.function import Function
 from server.core.live_match import LiveMembers, NoLiveMatches
 from server.core.match import Matches
@@ -37,6 +38,7 @@ from server.sections import parse_address
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
 from server.storage.failures import StorageUnavailable
+from server.talk.talk import Talk
 from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
@@ -129,6 +131,7 @@ class Server:
         self.performer: Performer
         """What a game works on, and what carries out the effects; known once started."""
         self._registry: Registry
+        self._talk: Talk
         self._upgrade: Upgrade
         self.matchmaking: Matchmaking
         if dev:
@@ -171,6 +174,7 @@ class Server:
             | readings.play(world, performer, router)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.rpc(self._remote_calls)
+            | readings.talk(self._talk)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
             | readings.browsers(browsers)
@@ -241,9 +245,12 @@ class Server:
         )
         live_members = LiveMembers(presences, limits.matches_per_session, self._live_matches.left)
         streams = Streams(presences, self._presence_of, limits.streams_per_session)
+        self._talk = Talk(
+            self._settings, gate.store, presences, statuses, self._tasks, self._clock, self._ids.uuid4
+        )
         self._registry = Registry(
             statuses,
-            (parties, matches, live_members, matchmaker, streams),
+            (parties, matches, live_members, self._talk.channels, matchmaker, streams),
             self._clock,
             self._ids.uuid4,
             self._expiry,
@@ -258,6 +265,9 @@ class Server:
             live_members=live_members,
             live_matches=self._live_matches,
             streams=streams,
+            channels=self._talk.channels,
+            chat=self._talk.chat,
+            notifier=self._talk.notifier,
             users=gate.store,
             match_tokens=gate.tokens,
             live_logins=SocketLogins(self._registry.by_id, self._expiry, gate.tokens, gate.logins),
@@ -283,6 +293,7 @@ class Server:
             self._ids.uuid4,
             interval_s=self._settings.matchmaker.interval_s,
         )
+        self._talk.serve(performer.perform)
         return performer, router
 
     def _tell_settings(self) -> None:
@@ -312,6 +323,7 @@ class Server:
             browsers=browsers,
             is_online=world.statuses.is_online,
             list_parties=world.parties.listing,
+            readable=readable,
             addresses=addresses,
             allowed_origins=self._settings.listen.allowed_origins,
         )

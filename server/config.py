@@ -22,9 +22,11 @@ from pydantic_settings import (
 
 from server.sections import (
     DEFAULT_SERVER_KEY,
+    ChatSettings,
     Count,
     IdentitySettings,
     ListenSettings,
+    NotificationSettings,
     Section,
     SessionSettings,
     SocketSettings,
@@ -124,6 +126,8 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     session: SessionSettings = SessionSettings()
     socket: SocketSettings = SocketSettings()
+    chat: ChatSettings = ChatSettings()
+    notifications: NotificationSettings = NotificationSettings()
     admission: AdmissionSettings = AdmissionSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     matchmaker: MatchmakerSettings = MatchmakerSettings()

@@ -20,6 +20,7 @@ from server.router import Router
 from server.sessions.expiry import Expiry
 from server.sessions.registry import Registry
 from server.storage.database import Database
+from server.talk.talk import Talk
 from server.transport.keepalive import Keepalive
 from server.web.browsers import Browsers
 from server.web.upgrade import Upgrade
@@ -97,6 +98,20 @@ def rpc(calls: RemoteCalls) -> Readings:
             outcome.value: count for outcome, count in calls.outcomes.items()
         },
         "lockgate_rpc_running": lambda: calls.running,
+    }
+
+
+def talk(talk: Talk) -> Readings:
+    """Channels and notifications."""
+    channels, chat, in_turn = talk.channels, talk.chat, talk.in_turn
+    return {
+        "lockgate_channels": lambda: len(channels),
+        "lockgate_channel_joins_refused_total": lambda: channels.refused,
+        "lockgate_channel_messages_total": lambda: dict(chat.told),
+        "lockgate_notifications_total": lambda: talk.notifier.sent,
+        "lockgate_notifications_pushed_out_total": lambda: talk.stored.pushed_out,
+        "lockgate_writes_in_turn_waiting": lambda: in_turn.waiting,
+        "lockgate_writes_in_turn_refused_total": lambda: in_turn.refused,
     }
 
 

@@ -194,6 +194,20 @@ class SessionSettings(Section):
         return self
 
 
+class ChatSettings(Section):
+    channels_per_session: Count = 256
+    """Channels one socket may be in."""
+    content_bytes: Annotated[int, Field(ge=64, le=1024 * 1024)] = 65_536
+    """Of one chat message. It also has to fit into `socket.max_message_bytes`, which by default is less."""
+
+
+class NotificationSettings(Section):
+    kept_per_player: Count = 1000
+    """One more pushes the player's oldest out. Too few, and what a player was away for is lost."""
+    content_bytes: Annotated[int, Field(ge=64, le=1024 * 1024)] = 16_384
+    """Of one notification, as JSON: a list of a hundred may be that many times as large."""
+
+
 class SocketSettings(Section):
     server_key: SecretStr = SecretStr(DEFAULT_SERVER_KEY)
     max_message_bytes: Annotated[int, Field(ge=512, le=16 * 1024 * 1024)] = 4096

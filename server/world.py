@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from protocol.messages import MatchDataSend, UserPresence
+from server.core.channel import Channels, Chat
 from server.core.function import Caller
 from server.core.live_match import Left, LiveMatch, LiveMembers, MatchFilter
 from server.core.match import Matches
@@ -29,6 +30,30 @@ class Users(Protocol):
 
     async def find_users(self, ids: Sequence[str], usernames: Sequence[str]) -> Sequence[KnownUser]:
         """The accounts among these; unknown ones are absent."""
+        ...
+
+
+class Notifier(Protocol):
+    """Port: tells players something, also those who are away."""
+
+    async def notify(
+        self,
+        user_id: str,
+        subject: str,
+        content: Mapping[str, object],
+        code: int,
+        *,
+        sender_id: str = "",
+        persistent: bool = True,
+    ) -> bool:
+        """Tell a player now, and with `persistent` also whenever they ask. False: nobody was to be told.
+
+        Raises ValueError for what is too long or no JSON, and RequestError.
+        """
+        ...
+
+    async def ask_to_chat(self, user_id: str, sender: UserPresence) -> None:
+        """Tell a player that another one wants to chat. Raises RequestError."""
         ...
 
 
@@ -135,6 +160,9 @@ class World:
     live_matches: LiveMatches
     streams: Streams
     """For game code."""
+    channels: Channels
+    chat: Chat
+    notifier: Notifier
     users: Users
     match_tokens: MatchTokens
     live_logins: LiveLogins

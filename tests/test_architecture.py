@@ -117,6 +117,9 @@ TABLE = {
     "server.games": pure("server.runtime"),
     # Between the end of a login and the sockets it opened; neither knows of the other.
     "server.eviction": shell("protocol", "server.sessions", "server.storage", "server.tasks"),
+    "server.talk": shell(
+        "protocol", "server.clock", "server.core", "server.effects", "server.storage", "server.tasks"
+    ),
     # Where tokens and sockets meet: `identity` knows no socket, `sessions` no token.
     "server.live_logins": Row(inside=frozenset({"protocol.errors", "server.identity", "server.sessions"})),
     # Rounds are begun by time and worked off beside the players' messages; the rules are in the core.
@@ -137,6 +140,7 @@ TABLE = {
                 "server.router",
                 "server.sessions",
                 "server.storage",
+                "server.talk",
                 "server.transport",
                 "server.web",
                 "server.world",
@@ -157,8 +161,6 @@ TABLE = {
         "server.ids",
         "server.operate",
         "server.observe",
-        "server.clock",
-        "server.ids",
         "server.identity.devissuer",  # `lockgate token` asks the running issuer
         "server.identity.key_rotation",  # `lockgate keys rotate` works on the file alone
         "server.identity.signingkeys",

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from protocol.message import Field, Int32, Message, outgoing
 
+CHAT_REQUEST = -1
+"""The code of a notification that its sender wants to chat."""
+
 
 class Notification(Message, frozen=True):
     """Something that a player should know; `content` is JSON as text."""

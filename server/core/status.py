@@ -33,6 +33,10 @@ class Statuses:
     def is_online(self, user_id: str) -> bool:
         return bool(self._presences.members(stream_of(user_id)))
 
+    def sessions_of(self, user_id: str) -> tuple[str, ...]:
+        """The open sessions of a player, with or without a status."""
+        return self._own.get(user_id, ())
+
     @property
     def follows(self) -> int:
         """How many follows there are in all."""

@@ -113,6 +113,23 @@ METRICS: Mapping[str, Metric] = {
         "counter", "Listings of parties that cost too much to look at all of them."
     ),
     "lockgate_stream_presences": Metric("gauge", "Presences on streams of the game."),
+    "lockgate_channels": Metric("gauge", "Channels that somebody is in."),
+    "lockgate_channel_joins_refused_total": Metric(
+        "counter", "Joins of sockets that were in as many channels as they may."
+    ),
+    "lockgate_channel_messages_total": Metric(
+        "counter", "Messages sent, updated and removed in channels.", "kind"
+    ),
+    "lockgate_notifications_total": Metric("counter", "Notifications kept or shown."),
+    "lockgate_notifications_pushed_out_total": Metric(
+        "counter", "Notifications that newer ones of the same player pushed out."
+    ),
+    "lockgate_writes_in_turn_waiting": Metric(
+        "gauge", "Chat messages and notifications being written, or waiting for an earlier one."
+    ),
+    "lockgate_writes_in_turn_refused_total": Metric(
+        "counter", "Chat messages and notifications refused because too many waited."
+    ),
     "lockgate_presences": Metric("gauge", "Presences on all streams."),
     "lockgate_status_follows": Metric("gauge", "Status follows."),
     "lockgate_identity_accepted_total": Metric("counter", "Identity tokens that passed every check."),

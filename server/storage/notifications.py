@@ -13,10 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.database import Database
 from server.storage.dialects import is_storable, take_turn
-from server.storage.tables import NUMBER, notifications
+from server.storage.tables import NUMBER, accounts, notifications
 
 CHUNK = 500  # ids per statement; SQLite allows 999 variables in its oldest builds
 
+# Locked until the transaction ends: with an account go its requests, those under way included.
+_SENDER = (
+    select(accounts.c.id)
+    .where(accounts.c.id == bindparam("sender_id"))
+    .with_for_update(read=True, key_share=True)
+)
 _ADD = insert(notifications).returning(notifications.c.number)
 _NEWEST_TOO_OLD = (
     select(notifications.c.number)
@@ -76,12 +82,15 @@ class NotificationStore:
     async def add(self, notification: StoredNotification, *, keep: int, replace: bool = False) -> bool:
         """Write a notification down; of its player's, the newest `keep` stay. False: there is no such player.
 
-        `replace`: it takes the place of what the same sender wrote to the same player under the same code.
+        `replace`: it takes the place of what the same sender wrote to the same player under the same code,
+        and is not written when there is no such sender.
         """
 
-        async def work(connection: AsyncConnection) -> int:
+        async def work(connection: AsyncConnection) -> int | None:
             await take_turn(connection, f"notifications {notification.user_id}")
-            # First, as it may have to wait for the account's row: no other row may be locked then.
+            if replace and await connection.scalar(_SENDER, {"sender_id": notification.sender_id}) is None:
+                return None
+            # First, as it may have to wait for the account's row: no notification may be locked then.
             number = await connection.scalar(_ADD, asdict(notification))
             if replace:
                 which = {"sender": notification.sender_id, "same_code": notification.code}
@@ -93,6 +102,8 @@ class NotificationStore:
         try:
             pushed_out = await self._database.write(work)
         except IntegrityError:
+            return False
+        if pushed_out is None:
             return False
         self.pushed_out += pushed_out
         return True

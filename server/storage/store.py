@@ -14,6 +14,7 @@ from sqlalchemy import Select, bindparam, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from protocol.messages.notification import CHAT_REQUEST
 from server.storage import bans, families, links, messages, notifications, profiles
 from server.storage.bans import Bans
 from server.storage.database import POOL_SIZE, Database
@@ -33,8 +34,6 @@ ATTEMPTS = 8
 NAME_BYTES = 128
 SPENT_TOKENS = 100_000
 FAMILIES = 20
-CHAT_REQUEST = -1
-"""The code of a notification that its sender wants to chat."""
 
 # Built once: SQLAlchemy takes longer to build a statement and to find it in its cache than to run it.
 _FIND = (

@@ -16,7 +16,7 @@ from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims, Tokens
 from server.ids import Ids
 from server.storage.store import Store
-from server.web import account, auth, links, matches, parties, rpc, users
+from server.web import account, auth, channel, links, matches, notifications, parties, rpc, users
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.errors import json_response
@@ -45,6 +45,7 @@ class SiteDeps:
     browsers: Browsers
     list_parties: parties.OpenListing
     is_online: users.IsOnline
+    readable: channel.Readable
     addresses: ClientAddresses
     allowed_origins: tuple[str, ...] = ("*",)
 
@@ -175,6 +176,27 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
         "GET",
         "/v2/party",
         lambda deps, request, _caller: parties.list_parties(request, deps.list_parties),
+    ),
+    PlayerRoute(
+        "GET",
+        "/v2/channel/{channel_id:[^/]+}",  # a room may have braces in its name
+        lambda deps, request, caller: channel.list_messages(
+            request, caller, deps.store.messages, deps.readable
+        ),
+    ),
+    PlayerRoute(
+        "GET",
+        "/v2/notification",
+        lambda deps, request, caller: notifications.list_notifications(
+            request, caller, deps.store.notifications
+        ),
+    ),
+    PlayerRoute(
+        "DELETE",
+        "/v2/notification",
+        lambda deps, request, caller: notifications.delete_notifications(
+            request, caller, deps.store.notifications
+        ),
     ),
     Route("GET", rpc.PATH, Scheme.NONE, _call_function),
     Route("POST", rpc.PATH, Scheme.NONE, _call_function),

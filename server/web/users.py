@@ -1,7 +1,6 @@
 """Players as others see them: the User message, and `GET /v2/user`."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from server.core.identifiers import parse_uuid
 from server.storage.profiles import Profile, Profiles
 from server.web.errors import Code, Failure, json_response
 from server.web.parameters import MAX_QUOTED, repeated
+from server.web.timestamps import rfc3339
 
 IsOnline = Callable[[str], bool]
 
@@ -32,8 +32,8 @@ def user_json(profile: Profile, *, online: bool) -> dict[str, Any]:
     if online:
         user["online"] = True
     return user | {
-        "create_time": _rfc3339(profile.create_time),
-        "update_time": _rfc3339(profile.update_time),
+        "create_time": rfc3339(profile.create_time),
+        "update_time": rfc3339(profile.update_time),
     }
 
 
@@ -42,7 +42,3 @@ def _parsed(text: str) -> str:
     if user_id is None:
         raise Failure(Code.INVALID_ARGUMENT, f"ID '{text[:MAX_QUOTED]}' is not a valid system ID.")
     return user_id
-
-
-def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -122,7 +122,7 @@ class Table:
         self.expiry = Expiry(socket_expiry, self.families, self.clock, lambda: NEW_ID, self.tasks)
         self.registry = Registry(
             self.world.statuses,
-            (self.world.parties, self.world.matches, self.world.matchmaker),
+            (self.world.parties, self.world.matches, self.world.channels, self.world.matchmaker),
             self.clock,
             lambda: NEW_ID,
             self.expiry,

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from server.core.channel_id import readable
 from server.core.live_match import NoLiveMatches
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
@@ -178,6 +179,7 @@ async def running_site(
             browsers=browsers,
             is_online=lambda user_id: user_id in site.online,
             list_parties=parties.listing,
+            readable=readable,
             addresses=ClientAddresses(trusted_proxies),
             allowed_origins=allowed_origins,
         )

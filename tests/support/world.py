@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.errors import ErrorCode, RequestError
+from protocol.messages import ChannelMessage, UserPresence
+from server.core.channel import REMOVED, SENT, UPDATED, Channels, Chat, told
 from server.core.function import Caller, Function, NoSuchFunction
 from server.core.live_match import LiveMembers, NoLiveMatches
 from server.core.match import Matches
@@ -12,7 +14,8 @@ from server.core.party import Parties
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.core.stream import Streams
-from server.world import LiveMatches, World
+from server.effects import Stream
+from server.world import LiveMatches, Notifier, World
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
 
 NOW = 1_800_000_000.0
@@ -113,12 +116,65 @@ class KnownFunctions:
         return await self._functions[name.lower()](caller, payload)
 
 
+class KeptChat:
+    """Takes whatever is said, and keeps it; at a second of the test's own."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[Stream, ChannelMessage]] = []
+
+    async def send(self, stream: Stream, member: UserPresence, content: str) -> ChannelMessage:
+        return self._say(stream, member, NEW_ID, content, SENT)
+
+    async def update(
+        self, stream: Stream, member: UserPresence, message_id: str, content: str
+    ) -> ChannelMessage:
+        return self._say(stream, member, message_id, content, UPDATED)
+
+    async def remove(self, stream: Stream, member: UserPresence, message_id: str) -> ChannelMessage:
+        return self._say(stream, member, message_id, "{}", REMOVED)
+
+    def _say(
+        self, stream: Stream, member: UserPresence, message_id: str, content: str, code: int
+    ) -> ChannelMessage:
+        message = told(stream, member, message_id, content, code=code, created=1, updated=2)
+        self.said.append((stream, message))
+        return message
+
+
+class NotedNews:
+    """Keeps who was to be told what; without a database, it tells nobody."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self._broken = broken
+        self.news: list[tuple[object, ...]] = []
+
+    async def notify(
+        self,
+        user_id: str,
+        subject: str,
+        content: Mapping[str, object],
+        code: int,
+        *,
+        sender_id: str = "",
+        persistent: bool = True,
+    ) -> bool:
+        self.news.append((user_id, subject, dict(content), code, sender_id, persistent))
+        return True
+
+    async def ask_to_chat(self, user_id: str, sender: UserPresence) -> None:
+        self.news.append((user_id, sender.user_id))
+        if self._broken:
+            raise RequestError(ErrorCode.RUNTIME_EXCEPTION, "Storage unavailable")
+
+
 def empty_world(
     users: KnownUsers | None = None,
     invitations: Invitations | None = None,
     live_logins: RefreshableLogins | None = None,
     functions: KnownFunctions | None = None,
     live_matches: LiveMatches | None = None,
+    chat: Chat | None = None,
+    notifier: Notifier | None = None,
 ) -> World:
     presences, matchmaker = Presences(), Matchmaker(Limits())
     live_matches = live_matches or NoLiveMatches()
@@ -131,6 +187,9 @@ def empty_world(
         live_members=LiveMembers(presences, 10, live_matches.left),
         live_matches=live_matches,
         streams=Streams(presences, PLAYERS.get, streams_per_session=10),
+        channels=Channels(presences, channels_per_session=10, content_bytes=1000),
+        chat=chat or KeptChat(),
+        notifier=notifier or NotedNews(),
         users=users or KnownUsers(),
         match_tokens=invitations or Invitations(),
         live_logins=live_logins or RefreshableLogins(),

@@ -3,7 +3,7 @@
 import pytest
 
 from protocol.errors import ErrorCode, RequestError
-from protocol.messages import Status, StatusPresenceEvent
+from protocol.messages import Status, StatusPresenceEvent, UserPresence
 from server.core.presence import Presences
 from server.core.status import Statuses
 from server.effects import Deliver, Reply
@@ -153,3 +153,15 @@ def test_two_sessions_of_one_player_hear_of_each_other() -> None:
 
     assert isinstance(effects[1], Deliver)
     assert effects[1].to == (ALICE.session_id, "second")
+
+
+def test_the_open_sessions_of_a_player_are_known_with_or_without_a_status() -> None:
+    statuses = Statuses(Presences(), 10)
+    other = UserPresence(user_id=ALICE.user_id, session_id="another", username="alice")
+    statuses.open(ALICE, appear=True)
+    statuses.open(other, appear=False)
+
+    assert statuses.sessions_of(ALICE.user_id) == (ALICE.session_id, "another")
+    statuses.close(ALICE)
+    assert statuses.sessions_of(ALICE.user_id) == ("another",)
+    assert statuses.sessions_of(BOB.user_id) == ()

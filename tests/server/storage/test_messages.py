@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.ids import RandomIds
+from server.storage.links import lock
 from server.storage.messages import END, Messages
 from server.storage.store import Store
+from server.tasks import TaskOwner
 from tests.support.chat import LOBBY, message, message_id, sign_up
 from tests.support.families import NOW
 from tests.support.issuer import ALICE, BOB
@@ -148,3 +151,35 @@ async def test_a_deep_page_is_found_by_an_index(store: Store) -> None:
     assert "channel_messages_history" in told
     assert "sort" not in told.lower()
     assert "TEMP" not in told
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_message_does_not_overtake_one_whose_number_is_lower(store: Store) -> None:
+    """A reader who has read the second one would never see the first."""
+    tasks, release, held = TaskOwner("test"), asyncio.Event(), asyncio.Event()
+
+    async def hold_alice(connection: AsyncConnection) -> None:
+        await lock(connection, ALICE)
+        held.set()
+        await release.wait()
+
+    holding = tasks.spawn("hold", store.database.write(hold_alice))
+    await held.wait()
+    first = tasks.spawn("first", store.messages.add(message(1, sender_id=ALICE)))
+    await waiting(store, 1)  # it has its number, and waits for its sender's row
+    second = tasks.spawn("second", store.messages.add(message(2, sender_id=BOB)))
+    await waiting(store, 2, second)
+    seen = await ids(store.messages, 0, 9, newer=True)
+    release.set()
+    await asyncio.gather(holding, first, second)
+
+    assert seen == []
+    assert await ids(store.messages, 0, 9, newer=True) == [message_id(1), message_id(2)]
+
+
+async def waiting(store: Store, number: int, unless: "asyncio.Task[bool] | None" = None) -> None:
+    """Return when so many statements wait for a lock, or that task is done."""
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with store.database.read() as connection:
+        while await connection.scalar(query) != number and not (unless and unless.done()):
+            pass

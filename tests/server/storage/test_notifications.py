@@ -68,13 +68,22 @@ async def test_a_request_takes_the_place_of_the_same_senders_last_one(store: Sto
     await store.notifications.add(notification(1, sender_id=BOB, code=-1), keep=10, replace=True)
     await store.notifications.add(notification(2, sender_id=BOB, code=7), keep=10)
     await store.notifications.add(notification(3, BOB, sender_id=BOB, code=-1), keep=10)
-    await store.notifications.add(notification(4, sender_id="another", code=-1), keep=10, replace=True)
+    await store.notifications.add(notification(4, sender_id=ALICE, code=-1), keep=10, replace=True)
 
     await store.notifications.add(notification(5, sender_id=BOB, code=-1), keep=10, replace=True)
 
     assert await kept(store) == [message_id(number) for number in (2, 4, 5)]
     assert await kept(store, BOB) == [message_id(3)]
     assert store.notifications.pushed_out == 0
+
+
+async def test_nobody_is_asked_by_who_has_no_account(store: Store) -> None:
+    gone = notification(1, sender_id=message_id(99), code=-1)
+
+    assert not await store.notifications.add(gone, keep=10, replace=True)
+    assert await store.notifications.add(gone, keep=10)
+
+    assert await kept(store) == [message_id(1)]
 
 
 async def test_who_has_no_account_has_no_notifications(store: Store) -> None:

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 
+from protocol.messages.notification import CHAT_REQUEST
 from server.ids import RandomIds
 from server.storage.bans import Banned
 from server.storage.links import IdentityName, Link
+from server.storage.notifications import StoredNotification
 from server.storage.profiles import CHUNK
-from server.storage.store import CHAT_REQUEST, Store, User, derived_id, is_account_id, suffixed
+from server.storage.store import Store, User, derived_id, is_account_id, suffixed
 from tests.support.chat import LOBBY, message, message_id, notification, sign_up
 from tests.support.families import NOW, login, new_family
 from tests.support.issuer import ALICE, BOB, ISSUER
@@ -193,7 +195,14 @@ async def test_what_is_said_while_the_account_goes_is_gone_too(store: Store) -> 
         store.delete(ALICE, now=NOW),
         *(store.messages.add(message(number)) for number in range(10, 20)),
         *(store.notifications.add(notification(number), keep=2) for number in range(20, 30)),
+        *(store.notifications.add(request(number), keep=9, replace=True) for number in range(30, 40)),
     )
 
     assert await store.messages.page(LOBBY, 0, 99, newer=True) == []
     assert await store.notifications.page(ALICE, 0, 99) == []
+    assert await store.notifications.page(BOB, 0, 99) == []
+
+
+def request(number: int) -> StoredNotification:
+    """Alice wants to chat with Bob."""
+    return notification(number, BOB, sender_id=ALICE, code=CHAT_REQUEST)
