@@ -4,6 +4,7 @@ One server, really listening. Of each ending: the live socket closes with the co
 and afterwards no route, no way into a socket, no refresh and no logout takes a token of that login.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.support.rawsocket import RawSocket
 REFRESH = "/v2/account/session/refresh"
 LOGOUT = "/v2/session/logout"
 NOW = 1_800_000_000
+PARAMETER = re.compile(r"\{[^}]*\}")
+"""A part of a route's path that may be anything."""
 
 
 def bearer(token: str) -> str:
@@ -160,7 +163,8 @@ async def test_nothing_takes_a_token_of_a_login_that_has_ended(tmp_path: Path, n
             token = pair["token"]
             for route in ROUTES:
                 if isinstance(route, PlayerRoute):
-                    answer = await live.ask(route.method, route.path, bearer(token), {})
+                    path = PARAMETER.sub("x", route.path)
+                    answer = await live.ask(route.method, path, bearer(token), {})
                     assert answer == (401, {"code": 16, "message": "Auth token invalid"}), route.path
             assert await socket_status(live, f"/ws?token={token}") == 401
             assert await socket_status(live, "/ws", {"Authorization": bearer(token)}) == 401

@@ -105,6 +105,24 @@ AUTO_REFRESH = [
 SHORT_LIVED = {"LOCKGATE_SESSION__TOKEN_TTL_S": "2", "LOCKGATE_SESSION__REFRESH_BURST": "100"}
 
 
+CHANNELS = [
+    "sign in and connect",
+    "join a room and see each other",
+    "what is said reaches both, the sender included",
+    "change it and take it back",
+    "nobody else may",
+    "read the history in either direction",
+    "ask for what has come since",
+    "what is not kept is only heard",
+    "a hidden member hears and is not seen",
+    "bad names and contents are refused",
+    "a direct conversation begins with a notification",
+    "and is nobody else's",
+    "list notifications and delete them",
+    "leave",
+]
+
+
 @pytest.fixture(scope="session")
 def sdk() -> Path:
     try:
@@ -155,6 +173,9 @@ MIXED = ("protobuf", "json")
         ("tabs.mjs", TABS, {}, JSON),
         ("socket_refresh.mjs", SOCKET_REFRESH, STRICT, JSON),
         ("socket_refresh.mjs", SOCKET_REFRESH, STRICT, PROTOBUF),
+        ("channels.mjs", CHANNELS, {}, JSON),
+        ("channels.mjs", CHANNELS, {}, PROTOBUF),
+        ("channels.mjs", CHANNELS, {}, MIXED),
         ("auto_refresh.mjs", AUTO_REFRESH, SHORT_LIVED, JSON),
     ],
 )

@@ -57,10 +57,12 @@ PARTIES = 3
 PLAYERS = (ALICE, BOB, CAROL)
 JOINS: dict[str, Callable[[str], dict[str, Any]]] = {
     "match": lambda name: {"match_create": {"name": name}},
+    "channel": lambda name: {"channel_join": {"target": name, "type": 1}},
 }
 LEAVES: dict[str, Callable[[str], dict[str, Any]]] = {
     "match": lambda group: {"match_leave": {"match_id": group}},
     "party": lambda group: {"party_leave": {"party_id": group}},
+    "channel": lambda group: {"channel_leave": {"channel_id": group}},
 }
 
 players = st.sampled_from(PLAYERS)

@@ -2,7 +2,8 @@
 
 A recording names what differs from run to run: `{user:ma}`, `{session:A#69}`, `{match:1}`, `{token:ma}`, and
 `{jwt:party}` for tokens that sockets are told. A name is bound to what our server says in its place, and has
-to stand for the same value from then on.
+to stand for the same value from then on; a `{room:1}` is another one in each replay, so that its history is
+empty.
 
 Messages in protobuf are written down as the JSON that says the same; what the server says is translated by
 the published descriptors, not by the code under test.
@@ -10,6 +11,7 @@ the published descriptors, not by the code under test.
 
 import asyncio
 import base64
+import itertools
 import json
 import re
 from collections import defaultdict
@@ -28,9 +30,11 @@ from tests.support.rawsocket import BINARY, CLOSE, FIN, PING, TEXT, RawSocket
 Step = dict[str, Any]
 Events = dict[str, list[Step]]
 
-NAME = re.compile(r"\{(user|session|match|id|token|refresh|expired|jwt):([^{}\"]+)\}")
+NAME = re.compile(r"\{(user|session|match|id|room|token|refresh|expired|jwt):([^{}\"]+)\}")
 BOUND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|ey[\w-]+\.[\w-]+\.[\w-]+")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6}|\.\d{9})?Z")
+TIMES = ("create_time", "update_time")
+ROOMS = itertools.count()
 BARRIER = "barrier-"
 PATIENCE_S = 3.0
 """How long a frame that should come may take; only a failing case waits for it."""
@@ -161,7 +165,12 @@ class Replay:
         head = (await self._fill(step["head"])).replace("{length}", str(len(body)))
         line.socket.write((head + body).encode())
         answer = await line.socket.answer()
-        await self._refused(line, answer.status, answer.headers["content-type"], answer.body)
+        if answer.status == 200:
+            line.heard.append({"got": "answered", "status": 200, "message": json.loads(answer.body)})
+            line.ended = True
+            await line.socket.hang_up()
+        else:
+            await self._refused(line, answer.status, answer.headers["content-type"], answer.body)
 
     async def _dial(self, name: str) -> Line:
         self._lines[name] = line = Line(await RawSocket.dial(self._live.host, self._live.port))
@@ -251,6 +260,8 @@ class Replay:
         return text
 
     async def _value(self, name: str, kind: str, who: str) -> str:
+        if kind == "room":
+            self._values.setdefault(name, f"room-{next(ROOMS)}")
         if name not in self._values:
             user = who.split("/")[0]
             if kind not in ("token", "refresh", "expired", "user"):
@@ -328,14 +339,18 @@ def is_closed(line: Line) -> bool:
 
 
 def ordered(value: Any) -> Any:
-    """Lists of presences have no order, and times are what the clock says."""
+    """Lists of presences have no order, times are what the clock says, and a cursor is its maker's own."""
     if isinstance(value, dict):
         return {
-            key: "{time}" if key == "create_time" and TIME.fullmatch(str(each)) else ordered(each)
+            key: "{cursor}"
+            if key.endswith("_cursor")
+            else "{time}"
+            if key in TIMES and TIME.fullmatch(str(each))
+            else ordered(each)
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return sorted(
-            map(ordered, value), key=lambda each: each.get("username", "") if isinstance(each, dict) else ""
-        )
+        each_ordered = [ordered(each) for each in value]
+        are_presences = all(isinstance(each, dict) and "session_id" in each for each in each_ordered)
+        return sorted(each_ordered, key=lambda each: each["username"]) if are_presences else each_ordered
     return value

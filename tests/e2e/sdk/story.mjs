@@ -55,6 +55,8 @@ const HOOKS = {
   partymatchmakerticket: "onpartymatchmakerticket",
   streamdata: "onstreamdata",
   streampresence: "onstreampresence",
+  channelmessage: "onchannelmessage",
+  channelpresence: "onchannelpresence",
 };
 
 // Keeps the events of a socket in order of arrival, for steps that come later to ask for them.
