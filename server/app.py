@@ -264,6 +264,7 @@ class Server:
             parties=parties,
             live_members=live_members,
             live_matches=self._live_matches,
+            single_match=self._settings.session.single_match,
             streams=streams,
             channels=self._talk.channels,
             chat=self._talk.chat,
@@ -282,7 +283,7 @@ class Server:
         return None if session is None else session.presence
 
     def _play(self, world: World) -> tuple[Performer, Router]:
-        router = Router(world, handlers.ROUTES, handlers.NOT_OFFERED)
+        router = Router(world, handlers.ROUTES)
         performer = Performer(self._registry.by_id, world.presences, router, self._tasks)
         self._registry.serve(performer)
         self.matchmaking = Matchmaking(

@@ -5,13 +5,12 @@ sockets nor sessions; `perform.py` carries out what it returns.
 """
 
 from collections import Counter
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import structlog
 
-from protocol.close import CloseReason
-from protocol.envelope import Envelope, Format, decode
+from protocol.envelope import Format, decode
 from protocol.errors import ErrorCode, ProtocolError, RequestError
 from protocol.message import Message
 from protocol.messages import INCOMING, Error, UserPresence
@@ -54,13 +53,9 @@ class Router:
         self,
         world: World,
         table: Mapping[type[Message], Handler],
-        not_offered: Collection[type[Message]] = (),
     ) -> None:
-        handled = table.keys() | set(not_offered)
-        if missing := {message.__name__ for message in INCOMING.values() if message not in handled}:
+        if missing := {message.__name__ for message in INCOMING.values() if message not in table}:
             raise ValueError(f"messages without a handler: {', '.join(sorted(missing))}")
-        if both := {message.__name__ for message in not_offered if message in table}:
-            raise ValueError(f"messages both handled and not offered: {', '.join(sorted(both))}")
         self._world = world
         self._table = table
         self.handled: Counter[type[Message]] = Counter()
@@ -77,12 +72,9 @@ class Router:
         message = envelope.message
         if message is None:
             raise AssertionError("decode() refuses an envelope without a message")
-        handler = self._table.get(type(message))
-        if handler is None:
-            return self._hang_up(me, _not_offered(envelope))
         self.handled[type(message)] += 1
         try:
-            handled = handler(self._world, me, message)
+            handled = self._table[type(message)](self._world, me, message)
         except RequestError as error:
             return envelope.cid if error.keep_cid else "", self._refuse(error)
         except Exception:
@@ -115,12 +107,3 @@ class Router:
         if error.code is None:
             return "", [end]
         return error.cid, [*self._refuse(RequestError(error.code, error.message)), end]
-
-
-def _not_offered(envelope: Envelope) -> ProtocolError:
-    return ProtocolError(
-        CloseReason.UNPROCESSABLE,
-        ErrorCode.UNRECOGNIZED_PAYLOAD,
-        "Requested resource was not found.",
-        envelope.cid,
-    )

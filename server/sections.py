@@ -173,6 +173,8 @@ class SessionSettings(Section):
     call `session_refresh`, which no SDK does by itself."""
     single_socket: bool = True
     """One socket per player: a newer one takes over from the older."""
+    single_match: bool = False
+    """One match per socket: whoever joins another leaves the ones before. Opening one is not joining."""
     single_party: bool = False
     """One party per socket: whoever enters another leaves the one before."""
     cookie: Literal["off", "secure", "insecure"] = "off"
@@ -183,8 +185,9 @@ class SessionSettings(Section):
 
     @model_validator(mode="after")
     def _singles_have_one_socket(self) -> Self:
-        if self.single_party and not self.single_socket:
-            raise ValueError("single_party needs single_socket: another socket could be in another party")
+        for name in ("match", "party"):
+            if getattr(self, f"single_{name}") and not self.single_socket:
+                raise ValueError(f"single_{name} needs single_socket: another socket could be in another one")
         return self
 
     @model_validator(mode="after")

@@ -158,6 +158,8 @@ class World:
     parties: Parties
     live_members: LiveMembers
     live_matches: LiveMatches
+    single_match: bool
+    """Whether a session that joins a match leaves the others."""
     streams: Streams
     """For game code."""
     channels: Channels

@@ -133,10 +133,11 @@ class LiveMembers:
 
     def close(self, me: UserPresence) -> Effects:
         """A session ends: it leaves all its matches."""
-        streams = tuple(self._presences.streams_of(me.session_id, MODE))
-        return [
-            effect for stream in streams for effect in self._exit(me.session_id, stream, Left.DISCONNECTED)
-        ]
+        return self._exit_all(me.session_id, Left.DISCONNECTED)
+
+    def leave_all(self, me: UserPresence, *, but: Stream | None = None) -> Effects:
+        """Leave all matches but the one on this stream. The others there are told, the session is not."""
+        return self._exit_all(me.session_id, Left.LEFT, but)
 
     def remove(self, stream: Stream, session_ids: Sequence[str]) -> Effects:
         """The match throws members out: the others are told, they themselves are not."""
@@ -146,6 +147,10 @@ class LiveMembers:
         """The match is over: everyone is out of it, and nobody is told."""
         for session_id in tuple(self._presences.members(stream)):
             self._presences.untrack(stream, session_id)
+
+    def _exit_all(self, session_id: str, why: Left, but: Stream | None = None) -> Effects:
+        streams = [each for each in self._presences.streams_of(session_id, MODE) if each != but]
+        return [effect for stream in streams for effect in self._exit(session_id, stream, why)]
 
     def _exit(self, session_id: str, stream: Stream, why: Left) -> Effects:
         gone = self._presences.untrack(stream, session_id)

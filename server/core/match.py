@@ -60,13 +60,21 @@ class Matches:
             raise RequestError(ErrorCode.BAD_INPUT, "Invalid match token") from None
         return self._join(me, match_id, stream)
 
+    def stream_of(self, match_id: str) -> Stream:
+        """Where the members of a match are. Raises `RequestError` for an id that is none."""
+        return self._stream(match_id)
+
     def leave(self, me: UserPresence, match_id: str) -> Effects:
         """Leave a match. Leaving one that the session is not in is no error."""
         return [Reply(), *self._exit(me, self._stream(match_id, missing_is_error=False))]
 
     def close(self, me: UserPresence) -> Effects:
         """A session ends: it leaves all its matches."""
-        streams = list(self._presences.streams_of(me.session_id, MODE))
+        return self.leave_all(me)
+
+    def leave_all(self, me: UserPresence, *, but: Stream | None = None) -> Effects:
+        """Leave all matches but the one on this stream. The others there are told, the session is not."""
+        streams = [each for each in self._presences.streams_of(me.session_id, MODE) if each != but]
         return [effect for stream in streams for effect in self._exit(me, stream)]
 
     def send(self, me: UserPresence, message: MatchDataSend) -> Effects:

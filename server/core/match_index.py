@@ -6,14 +6,13 @@ Work is done in steps, for there may be many matches and a query may be dear.
 
 import heapq
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 
 from server.core.live_match import LiveMatch, MatchFilter
 from server.core.query import Fields, Query, parse
-from server.core.query_tests import Value
+from server.core.query_fields import fields_of
 
 MAX_LABEL_BYTES = 2048
 MAX_CLAUSES = 32
@@ -108,7 +107,7 @@ class Search:
             heapq.heappop(self._best)
 
 
-def label_fields(label: str) -> dict[str, Value | tuple[Value, ...]]:
+def label_fields(label: str) -> Fields:
     """What queries see of a label: `label.` and the path to each value, `T` and `F` for booleans.
 
     Of an array any element counts. A label that is no JSON object has no fields.
@@ -117,41 +116,14 @@ def label_fields(label: str) -> dict[str, Value | tuple[Value, ...]]:
         read: Any = json.loads(label)
     except (ValueError, RecursionError):
         return {}
-    found: dict[str, list[Value]] = {}
-    if isinstance(read, dict):
-        for path, value in _leaves("label", read):
-            found.setdefault(path, []).append(value)
-    return {path: values[0] if len(values) == 1 else tuple(values) for path, values in found.items()}
-
-
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Value]]:
-    ahead = [(path, value)]
-    while ahead:
-        path, value = ahead.pop()
-        if isinstance(value, dict):
-            ahead += [(f"{path}.{name}", each) for name, each in value.items()]
-        elif isinstance(value, list):
-            ahead += [(path, each) for each in value]
-        elif isinstance(value, bool):
-            yield path, "T" if value else "F"
-        elif isinstance(value, str):
-            yield path, value
-        elif value is not None and isfinite(number := _float(value)):
-            yield path, number
-
-
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
+    return fields_of({"label": read}) if isinstance(read, dict) else {}
 
 
 def _entry(match: LiveMatch, number: int, create_time: int) -> Entry:
     if len(match.label.encode(errors="replace")) > MAX_LABEL_BYTES:
         raise LabelTooLong(f"match label is longer than {MAX_LABEL_BYTES} bytes")
-    fields: dict[str, Value | tuple[Value, ...]] = label_fields(match.label)
-    fields |= {
+    fields = {
+        **label_fields(match.label),
         "label_string": match.label,
         "node": match.match_id.partition(".")[2],
         "handler_name": match.handler_name,

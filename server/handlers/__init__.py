@@ -1,6 +1,5 @@
 """One topic each: check who may ask, call the core, return its effects."""
 
-from protocol.message import Message
 from server.handlers import channel, control, match, matchmaker, party, rpc, status
 from server.routes import join
 
@@ -15,6 +14,3 @@ ROUTES = join(
         status.routes,
     )
 )
-
-NOT_OFFERED: frozenset[type[Message]] = frozenset()
-"""Known to the protocol, not offered yet: answered as the reference answers for a disabled resource."""

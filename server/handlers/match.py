@@ -35,9 +35,9 @@ def join(world: World, me: UserPresence, message: MatchJoin) -> Handled:
     stream = live_stream(match_id)
     if stream is not None:
         return _join_live(world, me, match_id, stream, message)
-    if message.token is not None:
-        return world.matches.join_invited(me, match_id)
-    return world.matches.join(me, match_id)
+    invited = message.token is not None
+    joined = (world.matches.join_invited if invited else world.matches.join)(me, match_id)
+    return [*joined, *_leave_others(world, me, world.matches.stream_of(match_id))]
 
 
 async def _join_live(
@@ -59,7 +59,14 @@ async def _join_live(
     except TimeoutError:
         raise RequestError(ErrorCode.MATCH_JOIN_REJECTED, JoinRefused().reason) from None
     # Nothing is awaited between the match's yes and this: whoever is let in is a member at once.
-    return members.enter(me, stream, match_id, label)
+    return [*members.enter(me, stream, match_id, label), *_leave_others(world, me, stream)]
+
+
+def _leave_others(world: World, me: UserPresence, joined: Stream) -> Effects:
+    """With one match at a time, joining one is leaving the others: who is there is told, the leaver not."""
+    if not world.single_match:
+        return []
+    return [*world.matches.leave_all(me, but=joined), *world.live_members.leave_all(me, but=joined)]
 
 
 @routes.on(MatchLeave)

@@ -9,7 +9,6 @@ from protocol.errors import ErrorCode, RequestError
 from protocol.message import Message
 from protocol.messages import (
     INCOMING,
-    ChannelJoin,
     Error,
     MatchDataSend,
     Ping,
@@ -32,13 +31,11 @@ def fine(_world: World, _me: UserPresence, _message: Message) -> Effects:
 
 
 def router(**handlers: Handler) -> Router:
-    """All messages are handled by `fine`, except those given by class name; channels are not offered."""
+    """All messages are handled by `fine`, except those given by class name."""
     table: dict[type[Message], Handler] = {
-        message: handlers.get(message.__name__, fine)
-        for message in INCOMING.values()
-        if message is not ChannelJoin
+        message: handlers.get(message.__name__, fine) for message in INCOMING.values()
     }
-    return Router(empty_world(), table, {ChannelJoin})
+    return Router(empty_world(), table)
 
 
 def finished(answer: tuple[str, Any]) -> tuple[str, Effects]:
@@ -85,11 +82,6 @@ def test_a_refusal_may_leave_the_cid_out() -> None:
         (b'{"cid":"7","ping":{"x":1}}', "", [Disconnect(ALICE.session_id, CloseReason.MALFORMED)]),
         (b'{"cid":"7"}', "7", [Reply(Error(code=2, message="Missing message.")), GONE]),
         (b'{"cid":"7","error":{}}', "7", [Reply(Error(code=1, message="Unrecognized message.")), GONE]),
-        (
-            b'{"cid":"7","channel_join":{}}',
-            "7",
-            [Reply(Error(code=1, message="Requested resource was not found.")), GONE],
-        ),
     ],
 )
 def test_what_cannot_be_served_is_told_why_and_ended(payload: bytes, cid: str, effects: Effects) -> None:
@@ -130,10 +122,3 @@ async def test_a_handler_that_awaits_ends_the_same_ways(error: Exception | None,
 def test_every_incoming_message_needs_a_handler() -> None:
     with pytest.raises(ValueError, match=r"without a handler: .*Ping"):
         Router(empty_world(), {})
-
-
-def test_a_message_is_either_handled_or_not_offered() -> None:
-    table: dict[type[Message], Handler] = dict.fromkeys(INCOMING.values(), fine)
-
-    with pytest.raises(ValueError, match="both handled and not offered: Ping"):
-        Router(empty_world(), table, {Ping})

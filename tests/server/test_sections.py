@@ -57,10 +57,11 @@ def test_pings_must_come_before_the_timeout() -> None:
         SocketSettings(ping_interval_s=25, pong_timeout_s=25)
 
 
-def test_one_party_each_needs_one_socket_each() -> None:
-    assert SessionSettings(single_party=True).single_party
-    with pytest.raises(ValidationError, match="single_party needs single_socket"):
-        SessionSettings(single_party=True, single_socket=False)
+@pytest.mark.parametrize("name", ["single_match", "single_party"])
+def test_one_at_a_time_needs_one_socket(name: str) -> None:
+    assert getattr(SessionSettings.model_validate({name: True}), name)
+    with pytest.raises(ValidationError, match=f"{name} needs single_socket"):
+        SessionSettings.model_validate({name: True, "single_socket": False})
 
 
 @pytest.mark.parametrize("policy", ["ignore", "grace", "strict"])

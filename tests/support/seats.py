@@ -128,7 +128,7 @@ class Table:
             self.expiry,
             single_socket=single_socket,
         )
-        self.router = Router(self.world, handlers.ROUTES, handlers.NOT_OFFERED)
+        self.router = Router(self.world, handlers.ROUTES)
         self.performer = Performer(self.registry.by_id, self.world.presences, self.router, self.tasks)
         self.registry.serve(self.performer)
 

@@ -175,6 +175,8 @@ def empty_world(
     live_matches: LiveMatches | None = None,
     chat: Chat | None = None,
     notifier: Notifier | None = None,
+    *,
+    single_match: bool = False,
 ) -> World:
     presences, matchmaker = Presences(), Matchmaker(Limits())
     live_matches = live_matches or NoLiveMatches()
@@ -186,6 +188,7 @@ def empty_world(
         parties=Parties(presences, matchmaker, "node1"),
         live_members=LiveMembers(presences, 10, live_matches.left),
         live_matches=live_matches,
+        single_match=single_match,
         streams=Streams(presences, PLAYERS.get, streams_per_session=10),
         channels=Channels(presences, channels_per_session=10, content_bytes=1000),
         chat=chat or KeptChat(),

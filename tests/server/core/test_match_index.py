@@ -147,7 +147,7 @@ def test_a_label_without_fields_has_none(label: str) -> None:
 def test_fields_of_a_label_are_paths_to_values() -> None:
     label = f'{{"a": {{"b.c": [1, "x", [true], {{"d": "{NEW_ID}"}}]}}, "e": -2.5, "f": {10**30}}}'
 
-    fields = label_fields(label)
+    fields = dict(label_fields(label))
 
     assert set(fields.pop("label.a.b.c")) == {1.0, "x", "T"}  # type: ignore[arg-type]  # it is a tuple here
     assert fields == {"label.a.b.c.d": NEW_ID, "label.e": -2.5, "label.f": 1e30}

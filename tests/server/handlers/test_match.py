@@ -12,6 +12,7 @@ from protocol.messages import (
     MatchDataSend,
     MatchJoin,
     MatchLeave,
+    MatchPresenceEvent,
     UserPresence,
 )
 from server.core.live_match import Left
@@ -189,3 +190,60 @@ async def test_leaving_reaches_the_match_once() -> None:
         assert match.leave(world, ALICE, MatchLeave(match_id=GAME_ID)) == [Reply()]
 
     assert game.gone == [("alice", GAME_ID, Left.LEFT)]
+
+
+OTHER = "12345678-1234-4234-8234-123456789abc."
+
+
+async def test_with_one_match_at_a_time_joining_is_leaving_the_others() -> None:
+    game = GameMatches()
+    game.start()
+    world = empty_world(live_matches=game, single_match=True)
+    world.matches.create(BOB, "", OTHER[:-1])
+    match.create(world, BOB, MatchCreate())
+    match.join(world, ALICE, MatchJoin(match_id=OTHER))
+    await enter(world, ALICE, match_id=GAME_ID)
+    assert ALICE.session_id not in world.presences.members(Stream(5, OTHER[:-1]))
+
+    effects = match.join(world, ALICE, MatchJoin(match_id=ID.upper()))
+    again = match.join(world, ALICE, MatchJoin(match_id=ID))
+
+    assert answer(effects).match_id == ID.upper()
+    assert game.gone == [("alice", GAME_ID, Left.LEFT)]
+    assert answer(again).size == 2
+    assert set(world.presences.members(Stream(5, NEW_ID))) == {BOB.session_id, ALICE.session_id}
+
+
+def test_who_stays_in_the_match_is_told_and_the_leaver_not() -> None:
+    world = empty_world(single_match=True)
+    world.matches.create(BOB, "", OTHER[:-1])
+    match.create(world, BOB, MatchCreate())
+    match.join(world, ALICE, MatchJoin(match_id=OTHER))
+
+    effects = match.join(world, ALICE, MatchJoin(match_id=ID))
+
+    assert isinstance(effects, list)
+    left = MatchPresenceEvent(match_id=OTHER, leaves=(ALICE,))
+    assert effects[2:] == [Deliver(Stream(5, OTHER[:-1]), left)]
+
+
+@pytest.mark.parametrize("single_match", [True, False])
+def test_opening_a_match_is_not_joining_and_failing_to_join_is_not_leaving(single_match: bool) -> None:
+    world = empty_world(single_match=single_match)
+    world.matches.create(ALICE, "", OTHER[:-1])
+    match.create(world, ALICE, MatchCreate())
+
+    with pytest.raises(RequestError, match="Match not found"):
+        match.join(world, ALICE, MatchJoin(match_id="99999999-1234-4234-8234-123456789abc."))
+
+    assert len(world.matches) == 2
+
+
+def test_without_that_setting_one_may_be_in_several() -> None:
+    world = empty_world()
+    world.matches.create(BOB, "", OTHER[:-1])
+    match.create(world, ALICE, MatchCreate())
+
+    match.join(world, ALICE, MatchJoin(match_id=OTHER))
+
+    assert len(world.matches) == 2
