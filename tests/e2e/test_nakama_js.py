@@ -94,6 +94,17 @@ PARTIES = [
     "whoever disconnects has left",
 ]
 
+MATCHMAKER = [
+    "connect",
+    "search for each other by what they are",
+    "both are told of both",
+    "the token leads into one match",
+    "who asks for others is not matched",
+    "withdraw a search",
+    "impossible searches are refused",
+]
+QUICK_ROUNDS = {"LOCKGATE_MATCHMAKER__INTERVAL_S": "0.2"}
+
 AUTO_REFRESH = [
     "sign in and connect",
     "call across several expiries",
@@ -166,6 +177,9 @@ MIXED = ("protobuf", "json")
         ("two_players.mjs", TWO_PLAYERS, {}, MIXED),
         ("takeover.mjs", TAKEOVER, {}, JSON),
         ("takeover.mjs", TAKEOVER, {}, PROTOBUF),
+        ("matchmaker.mjs", MATCHMAKER, QUICK_ROUNDS, JSON),
+        ("matchmaker.mjs", MATCHMAKER, QUICK_ROUNDS, PROTOBUF),
+        ("matchmaker.mjs", MATCHMAKER, QUICK_ROUNDS, MIXED),
         ("parties.mjs", PARTIES, {}, JSON),
         ("parties.mjs", PARTIES, {}, PROTOBUF),
         ("parties.mjs", PARTIES, {}, MIXED),

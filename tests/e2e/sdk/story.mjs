@@ -46,6 +46,7 @@ const HOOKS = {
   matchdata: "onmatchdata",
   matchpresence: "onmatchpresence",
   statuspresence: "onstatuspresence",
+  matchmakermatched: "onmatchmakermatched",
   party: "onparty",
   partypresence: "onpartypresence",
   partyleader: "onpartyleader",
