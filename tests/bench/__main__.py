@@ -28,6 +28,7 @@ from tests.bench.codec import CodecBench
 from tests.bench.followers import FOLLOWERS, FollowerBench, account_of, make_account
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
 from tests.bench.logins import LoginBench
+from tests.bench.matchmaker import MatchmakerBench
 from tests.bench.process import ServerProcess
 from tests.bench.report import say, table
 from tests.bench.tokens import TokenBench
@@ -43,6 +44,8 @@ LOGIN_ROWS = "logins"
 """What `--only` calls the measurements of logins."""
 FOLLOWER_ROWS = "followers"
 """What it calls those of a player whom many follow."""
+MATCHMAKER_ROWS = "matchmaker"
+"""What it calls those of the matchmaker."""
 TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
 CODEC_ROWS = "codec"
@@ -258,6 +261,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
         codec = CodecBench(cores[-1], options.seconds) if options.only in CODEC_ROWS else None
         followers = FollowerBench() if options.only in FOLLOWER_ROWS else None
+        matchmaker = MatchmakerBench(cores[-1]) if options.only in MATCHMAKER_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
                 for contender in bench.contenders:
@@ -272,12 +276,14 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
                 await tokens.round()
             if codec is not None:
                 await codec.round()
+            if matchmaker is not None:
+                await matchmaker.round()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, tokens, codec):
+    for part in (followers, logins, tokens, codec, matchmaker):
         if part is not None:
             say(f"\n{part.report()}")
 
