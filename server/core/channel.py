@@ -5,7 +5,7 @@ is not known here (`Chat` is the port).
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from protocol.errors import ErrorCode, RequestError
@@ -20,6 +20,8 @@ from server.core.channel_id import DIRECT, MODES, id_of, names_of, other_in, par
 from server.core.identifiers import parse_uuid
 from server.core.presence import Presences
 from server.effects import Deliver, Effects, Reply, Stream
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 SENT, UPDATED, REMOVED = 0, 1, 2
 """Codes of messages: what has become of them."""
@@ -159,7 +161,7 @@ def told(
     created: int,
     updated: int,
 ) -> ChannelMessage:
-    """What a channel hears of a message; times in whole Unix seconds."""
+    """What a channel hears of a message; times in Unix microseconds."""
     return ChannelMessage(
         channel_id=id_of(stream),
         message_id=message_id,
@@ -167,8 +169,8 @@ def told(
         sender_id=member.user_id,
         username=member.username,
         content=content,
-        create_time=datetime.fromtimestamp(created, UTC),
-        update_time=datetime.fromtimestamp(updated, UTC),
+        create_time=_EPOCH + timedelta(microseconds=created),
+        update_time=_EPOCH + timedelta(microseconds=updated),
         persistent=member.persistence,
         **names_of(stream),
     )

@@ -49,7 +49,7 @@ END = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as kept. Times are whole Unix seconds."""
+    """A message as kept. Times are Unix microseconds."""
 
     id: str
     channel_id: str

@@ -1,4 +1,5 @@
-"""The schema. Times are whole Unix seconds; ids are canonical lower-case UUID text.
+"""The schema. Times are whole Unix seconds, those of chat messages microseconds; ids are canonical lower-case
+UUID text.
 
 An account is found by (issuer, subject), never by its name. A family is one login and all its successors;
 it holds no token and no hash of one.

@@ -12,7 +12,7 @@ from server.storage.messages import Messages, Numbered
 from server.web import paging
 from server.web.errors import Code, Failure, json_response
 from server.web.parameters import boolean, scalar
-from server.web.timestamps import rfc3339
+from server.web.timestamps import rfc3339_exact
 
 Readable = Callable[[str, str], tuple[str, Mapping[str, str]]]
 """By the id that a player (the second) asks for: the channel's own id, and what its messages call it.
@@ -60,8 +60,8 @@ def _message(numbered: Numbered, names: Mapping[str, str]) -> dict[str, Any]:
         "sender_id": message.sender_id,
         "username": message.username,
         "content": message.content,
-        "create_time": rfc3339(message.create_time),
-        "update_time": rfc3339(message.update_time),
+        "create_time": rfc3339_exact(message.create_time),
+        "update_time": rfc3339_exact(message.update_time),
         "persistent": True,
         **names,
     }

@@ -9,6 +9,7 @@ from tests.support.families import NOW, login
 from tests.support.issuer import ALICE, BOB
 
 LOBBY = "2...lobby"
+NOW_US = NOW * 1_000_000
 
 
 def message_id(number: int) -> str:
@@ -16,7 +17,7 @@ def message_id(number: int) -> str:
 
 
 def message(
-    number: int, content: str = "{}", *, channel_id: str = LOBBY, sender_id: str = ALICE, now: int = NOW
+    number: int, content: str = "{}", *, channel_id: str = LOBBY, sender_id: str = ALICE, now: int = NOW_US
 ) -> StoredMessage:
     return StoredMessage(message_id(number), channel_id, sender_id, "alice", content, now, now)
 

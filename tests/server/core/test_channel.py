@@ -204,9 +204,10 @@ def test_a_message_id_is_a_uuid_in_its_canonical_form() -> None:
 
 
 def test_a_message_is_told_to_all_with_its_content_and_acknowledged_without() -> None:
-    created, updated = datetime.fromtimestamp(5, UTC), datetime.fromtimestamp(7, UTC)
+    created = datetime(1970, 1, 1, 0, 0, 5, 120_000, tzinfo=UTC)
+    updated = datetime(1970, 1, 1, 0, 0, 7, 1, tzinfo=UTC)
 
-    message = told(DIRECT, inside(BOB), NEW_ID, '{"a":1}', code=UPDATED, created=5, updated=7)
+    message = told(DIRECT, inside(BOB), NEW_ID, '{"a":1}', code=UPDATED, created=5_120_000, updated=7_000_001)
 
     common = {
         "channel_id": f"4.{ALICE.user_id}.{BOB.user_id}.",

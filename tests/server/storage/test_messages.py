@@ -13,8 +13,7 @@ from server.storage.links import lock
 from server.storage.messages import END, Messages
 from server.storage.store import Store
 from server.tasks import TaskOwner
-from tests.support.chat import LOBBY, message, message_id, sign_up
-from tests.support.families import NOW
+from tests.support.chat import LOBBY, NOW_US, message, message_id, sign_up
 from tests.support.issuer import ALICE, BOB
 
 STRANGER = message_id(999)
@@ -73,12 +72,12 @@ async def test_a_sender_changes_a_message_where_it_stands(store: Store) -> None:
         await store.messages.add(message(number))
 
     changed = await store.messages.change(
-        message_id(1), LOBBY, ALICE, content='{"new":1}', username="anna", now=NOW + 5
+        message_id(1), LOBBY, ALICE, content='{"new":1}', username="anna", now=NOW_US + 5
     )
 
-    assert changed == NOW
+    assert changed == NOW_US
     first, second = await store.messages.page(LOBBY, 0, 10, newer=True)
-    assert first.message == replace(message(1), content='{"new":1}', username="anna", update_time=NOW + 5)
+    assert first.message == replace(message(1), content='{"new":1}', username="anna", update_time=NOW_US + 5)
     assert second.message == message(2)
 
 
@@ -93,7 +92,7 @@ async def test_nothing_else_changes_or_goes(
     await store.messages.add(message(1))
 
     change = store.messages.change(
-        message_id(number), channel_id, sender_id, content='{"x":1}', username="x", now=NOW
+        message_id(number), channel_id, sender_id, content='{"x":1}', username="x", now=NOW_US
     )
     assert await change is None
     assert await store.messages.remove(message_id(number), channel_id, sender_id) is None
@@ -107,7 +106,7 @@ async def test_a_removed_message_is_gone_and_its_place_is_not_given_again(store:
         await store.messages.add(message(number))
     last = (await store.messages.page(LOBBY, 0, 10, newer=True))[-1].number
 
-    assert await store.messages.remove(message_id(2), LOBBY, ALICE) == NOW
+    assert await store.messages.remove(message_id(2), LOBBY, ALICE) == NOW_US
     assert await store.messages.remove(message_id(2), LOBBY, ALICE) is None
     await store.messages.add(message(3))
 
