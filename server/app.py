@@ -75,6 +75,9 @@ async def serve(settings: Settings, *, dev: bool = False) -> None:
     server = Server(settings, dev=dev)
     try:
         await server.start()
+        # What exists now stays for good: full collections need not walk it again. The process is the server's.
+        gc.collect()
+        gc.freeze()
         await draining.wait()
         await server.drain(now)
     except (OSError, ValueError, KeyFileError, StorageUnavailable) as error:
@@ -183,9 +186,6 @@ class Server:
             | readings.signing_keys(gate.keys),
         )
         self._tick()
-        # What exists now stays for good: full collections need not walk it again.
-        gc.collect()
-        gc.freeze()
         self._rounds = self._tasks.spawn("matchmaker", self.matchmaking.run())
         self._started = self._ready = True
         log.info(
@@ -226,7 +226,6 @@ class Server:
         await self._remote_calls.close()
         await self._tasks.cancel_all()
         await self._gate.stop()
-        gc.unfreeze()
         log.info("server_stopped")
 
     # ---- the parts
