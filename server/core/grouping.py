@@ -12,7 +12,7 @@ MAX_BUNDLES = 32
 """Beginnings of groups that a search keeps; a candidate that fits into none of so many is passed over."""
 
 OFFER_COST = 40
-QUESTION_COST = 4
+QUESTION_COST = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from protocol.messages import UserPresence
 from server.core.grouping import Group, Grouping
 from server.core.ticket import MatchmakerError, Search, Ticket, open_ticket
-from server.core.ticket_pool import TicketPool
+from server.core.ticket_pool import WORK_PER_LOOK, TicketPool
 from server.effects import Effects
 
 SEARCH_COST = 20
 """What a search costs besides the tickets that it looks at, in the same unit."""
 MAX_WORK = 200_000
 """What a search may cost besides looking (`Grouping.work`, `Automaton.work`): some tens of milliseconds. Then
-it makes do with whom it has found: thousands of players, or a few hundred of whom all pairs must match."""
+it makes do with whom it has found: thousands of players, or over a hundred of whom all pairs must match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Matchmaker:
 
     @property
     def looked(self) -> int:
-        """Tickets that searches have looked at."""
+        """Tickets that searches have looked at, and what they cost besides in the same unit."""
         return self._pool.looked
 
     @property
@@ -183,16 +183,25 @@ class Matchmaker:
         asked = (search.query, search.min_count, search.max_count, ticket.size, last)
         if asked in self._in_vain:
             return None
+        group = self._search(ticket, grouping, search.min_count if last else search.max_count)
+        # Packing holds the loop as looking does, and what is asked of every pair is most of it.
+        self._pool.looked += grouping.work // WORK_PER_LOOK
+        if group is not None:
+            return group
+        if not grouping.work:
+            self._in_vain.add(asked)
+        return grouping.settle() if last else None
+
+    def _search(self, ticket: Ticket, grouping: Grouping, least: int) -> Group | None:
+        """Offer candidates until a group is full, or as many as one search may cost."""
         allowed = ticket.work + MAX_WORK
-        for candidate in self._pool.candidates(ticket, search.min_count if last else search.max_count):
+        for candidate in self._pool.candidates(ticket, least):
             group = grouping.offer(candidate)
             if group is not None:
                 return group
             if grouping.work > MAX_WORK or ticket.work > allowed:
                 break
-        if not grouping.work:
-            self._in_vain.add(asked)
-        return grouping.settle() if last else None
+        return None
 
     def _take(self, group: Group, now: float) -> None:
         self.groups += 1

@@ -363,3 +363,15 @@ def test_a_thousand_who_find_nobody_are_looked_at_once() -> None:
 
     assert play_round(matchmaker) == []
     assert matchmaker.looked < 1_000 * 40
+
+
+def test_a_slice_ends_where_asking_all_pairs_takes_long() -> None:
+    matchmaker = Matchmaker(Limits(rev_precision=True))
+    for number in range(120):
+        add(matchmaker, number, search(2, 100, query=f"-properties.nobody:{number}"))
+    matchmaker.begin_round()
+
+    matchmaker.work(1_000, NOW)
+
+    assert matchmaker.searches == 1
+    assert matchmaker.working
