@@ -1,0 +1,200 @@
+"""One authoritative match: who is in it, what they sent, and its game code behind a fence.
+
+Pure: time and chance come in, and what the match says comes out, so that the same calls give the same outputs
+and a recorded match can be run again. Scheduling, sockets and logs are around it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from server.runtime.context import Context
+from server.runtime.dispatcher import Broadcast, Dispatcher, End, Kick, Output, SetLabel
+from server.runtime.match import Match
+from server.runtime.players import Input, Player
+
+T = TypeVar("T")
+
+MIN_RATE, MAX_RATE = 1, 60
+NO_REASON = "Match join rejected"
+
+
+class Cause(StrEnum):
+    """Why a match is over."""
+
+    FINISHED = "finished"
+    """Its code said so."""
+    FAILED = "failed"
+    """Its code raised, or returned what it must not."""
+    EMPTY = "empty"
+    STOPPED = "stopped"
+    """The server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`inputs`: messages that may wait for a tick. `empty_s`: how long nobody may be there; 0: for ever."""
+
+    inputs: int = 128
+    empty_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The match's answer to somebody who wants in. `reason` is what they are told when it is no."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class LiveMatch:
+    """Call `begin` first, and nothing once `cause` is set.
+
+    Methods that let game code run return what it said. Kicks in it are carried out already: those members are
+    gone, and `leave` was called.
+    """
+
+    def __init__(self, match: Match, context: Context, limits: Limits) -> None:
+        self._match = match
+        self._limits = limits
+        self._dispatcher = Dispatcher()
+        self._players: dict[str, Player] = {}
+        self._inputs: list[Input] = []
+        self._empty_ticks = 0
+        self.context = context
+        self.cause: Cause | None = None
+        self.error: Exception | None = None
+        """What its code raised, if that ended it."""
+        self.dropped = 0
+        """Inputs that found no room."""
+        match.context = context
+        match.dispatcher = self._dispatcher
+        match.players = self._players
+
+    @property
+    def players(self) -> Mapping[str, Player]:
+        """The members by session id, in the order in which they came."""
+        return self._players
+
+    @property
+    def label(self) -> str:
+        return self._dispatcher.label
+
+    def begin(self, params: Mapping[str, object], now: float) -> Sequence[Output]:
+        """Let the match set itself up. `now`, here and below: Unix seconds."""
+        if not MIN_RATE <= self.context.tick_rate <= MAX_RATE:
+            raise ValueError(f"tick_rate must be {MIN_RATE}..{MAX_RATE}")
+        self.context.started_at = now
+        return self._run(lambda: _call(self._match.init, params), now)
+
+    def ask(
+        self, player: Player, metadata: Mapping[str, str], now: float
+    ) -> tuple[Verdict, Sequence[Output]]:
+        """Ask whether somebody may come in. They are no member yet."""
+        verdict = Verdict(allowed=False, reason=NO_REASON)
+
+        def ask() -> None:
+            nonlocal verdict
+            answer = self._match.join_attempt(player, metadata)
+            if not isinstance(answer, bool | str):
+                raise TypeError(f"join_attempt() must return True, False or a reason, not {answer!r}")
+            verdict = Verdict(answer is True, "" if answer is True else answer or NO_REASON)
+
+        said = self._run(ask, now)
+        return verdict, said
+
+    def enter(self, player: Player, now: float) -> Sequence[Output]:
+        """Somebody who was allowed in becomes a member."""
+        self._players[player.session_id] = player
+        return self._run(lambda: _call(self._match.join, [player]), now)
+
+    def leave(self, session_ids: Sequence[str], now: float) -> Sequence[Output]:
+        """Members are gone. What they sent before still counts."""
+        return self._run(lambda: self._gone(session_ids), now)
+
+    def take(self, session_id: str, op_code: int, data: bytes, *, reliable: bool, now: float) -> bool:
+        """Keep a member's message for the next tick. False when it is dropped: no member, or no room."""
+        player = self._players.get(session_id)
+        if player is None:
+            return False
+        if len(self._inputs) >= self._limits.inputs:
+            self.dropped += 1
+            return False
+        self._inputs.append(Input(player, op_code, data, reliable, now))
+        return True
+
+    def step(self, now: float) -> Sequence[Output]:
+        """One tick, with all that came in since the last."""
+        inputs, self._inputs = self._inputs, []
+        said = self._run(lambda: _call(self._match.tick, inputs), now)
+        self.context.tick += 1
+        self._empty_ticks = 0 if self._players else self._empty_ticks + 1
+        longest = self._limits.empty_s * self.context.tick_rate
+        if self.cause is None and 0 < longest <= self._empty_ticks:
+            self.cause = Cause.EMPTY
+        return said
+
+    def signal(self, data: str, now: float) -> tuple[str, Sequence[Output]]:
+        """Ask the match something from outside; the answer is empty if it failed."""
+        answer = ""
+
+        def signal() -> None:
+            nonlocal answer
+            told = self._match.signal(data)
+            if not isinstance(told, str):
+                raise TypeError(f"signal() must return text, not {told!r}")
+            answer = told
+
+        said = self._run(signal, now)
+        return answer, said
+
+    def stop(self, grace_s: float, now: float) -> Sequence[Output]:
+        """The server stops in so many seconds; without any the match is simply over."""
+        if grace_s > 0:
+            return self._run(lambda: _call(self._match.terminate, grace_s), now)
+        self.cause = Cause.STOPPED
+        return []
+
+    def _run(self, call: Callable[[], None], now: float) -> list[Output]:
+        """Game code, fenced: what it raises ends this match and reaches nobody else."""
+        self.context.now = now
+        said: list[Output] = []
+        try:
+            call()
+            while taken := self._dispatcher.take():
+                for output in taken:
+                    said += self._carried_out(output)
+        except Exception as error:
+            self.cause, self.error = Cause.FAILED, error
+            self._dispatcher.take()
+        return said
+
+    def _carried_out(self, output: Output) -> list[Output]:
+        match output:
+            case Broadcast(to=to) if to is not None:
+                there = tuple(each for each in to if each in self._players and each not in output.skip)
+                return [Broadcast(output.op_code, output.data, there, (), output.sender, output.reliable)]
+            case Kick(sessions=named):
+                kicked = tuple(each for each in named if each in self._players)
+                if kicked:
+                    self._gone(kicked)
+                return [Kick(kicked)] if kicked else []
+            case End():
+                self.cause = Cause.FINISHED
+                return []
+            case SetLabel() | Broadcast():
+                return [output]
+        raise AssertionError("all outputs are named above")
+
+    def _gone(self, session_ids: Sequence[str]) -> None:
+        gone = [player for each in session_ids if (player := self._players.pop(each, None)) is not None]
+        if gone:
+            _call(self._match.leave, gone)
+
+
+def _call(callback: Callable[[T], object], given: T) -> None:
+    """A match's attributes are its state: whoever returns one expects something else to happen."""
+    returned = callback(given)
+    if returned is not None:
+        raise TypeError(f"{callback.__name__}() must return nothing, not {type(returned).__name__}")

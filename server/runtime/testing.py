@@ -1,0 +1,160 @@
+"""A match run by hand, without a server: players who come and go, ticks, and what each player hears.
+
+    table = Table(TicTacToe)
+    alice, bob = table.join("alice"), table.join("bob")
+    alice.send(MOVE, {"cell": 4})
+    table.tick()
+    assert bob.heard[-1].json() == {"cell": 4, "by": "alice"}
+
+Game code that raises fails the test with its own exception.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from server.runtime.context import Context
+from server.runtime.dispatcher import Broadcast, Data, Output, encoded
+from server.runtime.live import Cause, Limits, LiveMatch
+from server.runtime.match import Match
+from server.runtime.players import Input, Player
+
+M = TypeVar("M", bound=Match)
+
+STARTED_AT = 1_800_000_000.0
+NODE = "test"
+
+
+class Refused(Exception):
+    """The match did not let somebody in; the text is its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a player was sent."""
+
+    op_code: int
+    data: bytes
+    sender: Player | None
+    reliable: bool
+
+    def json(self) -> Any:
+        """The data read as JSON. Raises ValueError."""
+        return Input(_NOBODY, self.op_code, self.data).json()
+
+
+@dataclass(eq=False, slots=True)
+class FakePlayer:
+    """A player at the table. `heard` is all that the match sent them, the latest last."""
+
+    player: Player
+    table: "Table[Any]"
+    heard: list[Heard] = field(default_factory=list)
+
+    @property
+    def present(self) -> bool:
+        """Whether they are a member."""
+        return self.player.session_id in self.table.live.players
+
+    def send(self, op_code: int, data: Data = b"", *, reliable: bool = True) -> bool:
+        """Send something; the match sees it at its next tick. False if it is dropped, as a server would."""
+        return self.table.live.take(
+            self.player.session_id, op_code, encoded(data), reliable=reliable, now=self.table.now
+        )
+
+    def leave(self) -> None:
+        """Leave, as if the socket had closed."""
+        self.table.play(self.table.live.leave([self.player.session_id], self.table.now))
+
+    def take(self) -> list[Heard]:
+        """What was heard since last asked."""
+        heard, self.heard = self.heard, []
+        return heard
+
+
+class Table(Generic[M]):
+    """A match that has begun. `match` is the object itself, to look at its state."""
+
+    def __init__(
+        self,
+        kind: type[M],
+        params: Mapping[str, Any] | None = None,
+        *,
+        seed: int = 1,
+        limits: Limits | None = None,
+    ) -> None:
+        self.match = kind()
+        context = Context(f"{uuid.UUID(int=seed)}.{NODE}", NODE, kind.tick_rate, seed)
+        self.live = LiveMatch(self.match, context, limits or Limits())
+        self.players: dict[str, FakePlayer] = {}
+        """Everybody who ever joined, by session id."""
+        self.play(self.live.begin(params or {}, STARTED_AT))
+
+    @property
+    def now(self) -> float:
+        """Unix seconds: when the next tick is due."""
+        return STARTED_AT + self.live.context.tick / self.live.context.tick_rate
+
+    @property
+    def label(self) -> str:
+        return self.live.label
+
+    @property
+    def over(self) -> Cause | None:
+        """Why the match is over, if it is."""
+        return self.live.cause
+
+    def join(
+        self,
+        username: str,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        session_vars: Mapping[str, str] | None = None,
+    ) -> FakePlayer:
+        """Bring somebody in. The same name is the same user, each time with a socket of its own.
+
+        Raises Refused when the match does not let them in.
+        """
+        user_id = str(uuid.uuid5(uuid.NAMESPACE_DNS, username))
+        session_id = str(uuid.UUID(int=len(self.players) + 1))
+        player = Player(user_id, session_id, username, session_vars or {})
+        verdict, said = self.live.ask(player, metadata or {}, self.now)
+        self.play(said)
+        if not verdict.allowed:
+            raise Refused(verdict.reason)
+        fake = self.players[session_id] = FakePlayer(player, self)
+        self.play(self.live.enter(player, self.now))
+        return fake
+
+    def tick(self, times: int = 1) -> None:
+        """Let so many ticks pass, or fewer if the match ends."""
+        for _ in range(times):
+            if self.live.cause is not None:
+                return
+            self.play(self.live.step(self.now))
+
+    def signal(self, data: str) -> str:
+        """Ask the match something from outside."""
+        answer, said = self.live.signal(data, self.now)
+        self.play(said)
+        return answer
+
+    def terminate(self, grace_s: float) -> None:
+        """Tell the match that the server will stop."""
+        self.play(self.live.stop(grace_s, self.now))
+
+    def play(self, said: Sequence[Output]) -> None:
+        """Carry out what the match said. Raises what its code raised."""
+        for output in said:
+            if isinstance(output, Broadcast):
+                heard = Heard(output.op_code, output.data, output.sender, output.reliable)
+                to = self.live.players if output.to is None else output.to
+                for session_id in to:
+                    if session_id not in output.skip:
+                        self.players[session_id].heard.append(heard)
+        if self.live.error is not None:
+            raise self.live.error
+
+
+_NOBODY = Player("", "", "")
