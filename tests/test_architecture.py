@@ -114,7 +114,8 @@ TABLE = {
         "server.world",
         libraries=("aiohttp", "orjson", "prometheus_client"),
     ),
-    "server.games": pure("server.runtime"),
+    # Games to begin from: what they can do, every game can.
+    "examples": Row(inside=frozenset({"server.runtime"}), banned=IMPURE),
     # Between the end of a login and the sockets it opened; neither knows of the other.
     "server.eviction": shell("protocol", "server.sessions", "server.storage", "server.tasks"),
     "server.talk": shell(
@@ -284,7 +285,7 @@ def plant(root: Path, path: str, text: str) -> None:
         ("server/identity/bridge.py", "import aiohttp", "aiohttp"),
         ("server/identity/bridge.py", "from protocol import messages", "protocol"),
         ("server/storage/store.py", "from server.clock import Clock", "server.clock"),
-        ("server/games/arena.py", "from server.core.party import Party", "server.core.party"),
+        ("examples/arena.py", "from server.core.party import Party", "server.core.party"),
         ("server/cli.py", "from server.core.party import Party", "server.core.party"),
         ("server/tasks.py", "import loadtest", "loadtest"),
         ("server/tasks.py", "from tests.support import clock", "tests.support"),

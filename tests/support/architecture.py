@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-PACKAGES = ("protocol", "server", "loadtest")
+PACKAGES = ("protocol", "server", "loadtest", "examples")
 TASK_MAKERS = frozenset({"create_task", "ensure_future"})
 
 
