@@ -1,0 +1,111 @@
+"""Ticks of all matches, from one timer: the match whose tick is due longest goes first.
+
+Between ticks the loop gets its turn, so that sockets are served however many matches there are. What a tick
+does, and whether a match goes on, is the match's business (`Ticking`).
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from server.matches.pace import Pace
+
+SLICE_S = 0.005
+"""How long ticks may be run in a row before the loop gets a turn."""
+
+
+class Cancellable(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Ticking(Protocol):
+    """A match as the scheduler knows it."""
+
+    @property
+    def pace(self) -> Pace: ...
+
+    def tick(self) -> bool:
+        """Run one tick. False: the match is over. Raises nothing."""
+        ...
+
+
+@dataclass(order=True, slots=True)
+class _Turn:
+    due: float
+    number: int
+    match: Ticking = field(compare=False)
+
+
+class Scheduler:
+    """Runs the ticks of the matches it was given, each until it is over.
+
+    `monotonic`: the clock that paces count by. `call_later`: the loop's.
+    """
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        call_later: Callable[[float, Callable[[], None]], Cancellable],
+    ) -> None:
+        self._monotonic = monotonic
+        self._call_later = call_later
+        self._turns: list[_Turn] = []
+        self._numbers = 0
+        self._timer: Cancellable | None = None
+        self._wakes_at = 0.0
+        self.ticks = 0
+        self.lateness_s = 0.0
+        """Of all ticks together; over `ticks` it is how late one begins."""
+        self.spent_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def add(self, match: Ticking) -> None:
+        """Tick a match from its first deadline on."""
+        self._push(match)
+        self._arm()
+
+    def remove(self, match: Ticking) -> None:
+        """Tick it no more. No error if it is not there."""
+        self._turns = [turn for turn in self._turns if turn.match is not match]
+        heapq.heapify(self._turns)
+
+    def close(self) -> None:
+        """Forget all matches."""
+        self._turns.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _push(self, match: Ticking) -> None:
+        self._numbers += 1
+        heapq.heappush(self._turns, _Turn(match.pace.due, self._numbers, match))
+
+    def _arm(self) -> None:
+        if not self._turns:
+            return
+        due = self._turns[0].due
+        if self._timer is not None:
+            if self._wakes_at <= due:
+                return
+            self._timer.cancel()
+        self._wakes_at = due
+        self._timer = self._call_later(max(0.0, due - self._monotonic()), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        now = self._monotonic()
+        until = now + SLICE_S
+        while self._turns and self._turns[0].due <= now < until:
+            match = heapq.heappop(self._turns).match
+            goes_on = match.tick()
+            ended = self._monotonic()
+            self.ticks += 1
+            self.spent_s += ended - now
+            self.lateness_s += match.pace.ticked(now, ended)
+            if goes_on:
+                self._push(match)
+            now = ended
+        self._arm()
