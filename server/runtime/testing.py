@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 
 from server.runtime.context import Context
 from server.runtime.dispatcher import Broadcast, Data, Output, encoded
-from server.runtime.live import Cause, Limits, LiveMatch
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
+from server.runtime.run import Cause, Limits, MatchRun
 
 M = TypeVar("M", bound=Match)
 
@@ -55,17 +55,17 @@ class FakePlayer:
     @property
     def present(self) -> bool:
         """Whether they are a member."""
-        return self.player.session_id in self.table.live.players
+        return self.player.session_id in self.table.run.players
 
     def send(self, op_code: int, data: Data = b"", *, reliable: bool = True) -> bool:
         """Send something; the match sees it at its next tick. False if it is dropped, as a server would."""
-        return self.table.live.take(
+        return self.table.run.take(
             self.player.session_id, op_code, encoded(data), reliable=reliable, now=self.table.now
         )
 
     def leave(self) -> None:
         """Leave, as if the socket had closed."""
-        self.table.play(self.table.live.leave([self.player.session_id], self.table.now))
+        self.table.play(self.table.run.leave([self.player.session_id], self.table.now))
 
     def take(self) -> list[Heard]:
         """What was heard since last asked."""
@@ -86,24 +86,24 @@ class Table(Generic[M]):
     ) -> None:
         self.match = kind()
         context = Context(f"{uuid.UUID(int=seed)}.{NODE}", NODE, kind.tick_rate, seed)
-        self.live = LiveMatch(self.match, context, limits or Limits())
+        self.run = MatchRun(self.match, context, limits or Limits())
         self.players: dict[str, FakePlayer] = {}
         """Everybody who ever joined, by session id."""
-        self.play(self.live.begin(params or {}, STARTED_AT))
+        self.play(self.run.begin(params or {}, STARTED_AT))
 
     @property
     def now(self) -> float:
         """Unix seconds: when the next tick is due."""
-        return STARTED_AT + self.live.context.tick / self.live.context.tick_rate
+        return STARTED_AT + self.run.context.tick / self.run.context.tick_rate
 
     @property
     def label(self) -> str:
-        return self.live.label
+        return self.run.label
 
     @property
     def over(self) -> Cause | None:
         """Why the match is over, if it is."""
-        return self.live.cause
+        return self.run.cause
 
     def join(
         self,
@@ -119,42 +119,42 @@ class Table(Generic[M]):
         user_id = str(uuid.uuid5(uuid.NAMESPACE_DNS, username))
         session_id = str(uuid.UUID(int=len(self.players) + 1))
         player = Player(user_id, session_id, username, session_vars or {})
-        verdict, said = self.live.ask(player, metadata or {}, self.now)
+        verdict, said = self.run.ask(player, metadata or {}, self.now)
         self.play(said)
         if not verdict.allowed:
             raise Refused(verdict.reason)
         fake = self.players[session_id] = FakePlayer(player, self)
-        self.play(self.live.enter(player, self.now))
+        self.play(self.run.enter(player, self.now))
         return fake
 
     def tick(self, times: int = 1) -> None:
         """Let so many ticks pass, or fewer if the match ends."""
         for _ in range(times):
-            if self.live.cause is not None:
+            if self.run.cause is not None:
                 return
-            self.play(self.live.step(self.now))
+            self.play(self.run.step(self.now))
 
     def signal(self, data: str) -> str:
         """Ask the match something from outside."""
-        answer, said = self.live.signal(data, self.now)
+        answer, said = self.run.signal(data, self.now)
         self.play(said)
         return answer
 
     def terminate(self, grace_s: float) -> None:
         """Tell the match that the server will stop."""
-        self.play(self.live.stop(grace_s, self.now))
+        self.play(self.run.stop(grace_s, self.now))
 
     def play(self, said: Sequence[Output]) -> None:
         """Carry out what the match said. Raises what its code raised."""
         for output in said:
             if isinstance(output, Broadcast):
                 heard = Heard(output.op_code, output.data, output.sender, output.reliable)
-                to = self.live.players if output.to is None else output.to
+                to = self.run.players if output.to is None else output.to
                 for session_id in to:
                     if session_id not in output.skip:
                         self.players[session_id].heard.append(heard)
-        if self.live.error is not None:
-            raise self.live.error
+        if self.run.error is not None:
+            raise self.run.error
 
 
 _NOBODY = Player("", "", "")

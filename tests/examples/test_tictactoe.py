@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from examples.tictactoe import Op, TicTacToe
-from server.runtime.live import Cause
+from server.runtime.run import Cause
 from server.runtime.testing import FakePlayer, Refused, Table
 
 Players = tuple[FakePlayer, FakePlayer]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.runtime import Input, Match, Player
-from server.runtime.live import Cause, Limits
+from server.runtime.run import Cause, Limits
 from server.runtime.testing import Refused, Table
 
 GUESS, WRONG, WON = 1, 2, 3

@@ -48,7 +48,7 @@ class Verdict:
     reason: str = ""
 
 
-class LiveMatch:
+class MatchRun:
     """Call `begin` first, and nothing once `cause` is set.
 
     Methods that let game code run return what it said. Kicks in it are carried out already: those members are

@@ -7,7 +7,7 @@ import pytest
 
 from server.runtime import Context, Input, Match, Player
 from server.runtime.dispatcher import Broadcast, Kick, Output
-from server.runtime.live import Cause, Limits, LiveMatch
+from server.runtime.run import Cause, Limits, MatchRun
 
 ALICE, BOB = Player("a", "session-a", "alice"), Player("b", "session-b", "bob")
 NOW = 1_800_000_000.0
@@ -50,10 +50,10 @@ class Diary(Match):
         return self.acts[name]() if name in self.acts else None
 
 
-def begun(limits: Limits | None = None, **acts: Any) -> tuple[Diary, LiveMatch]:
+def begun(limits: Limits | None = None, **acts: Any) -> tuple[Diary, MatchRun]:
     diary = Diary()
     diary.acts = acts
-    live = LiveMatch(diary, Context("match.node", "node", diary.tick_rate, seed=1), limits or Limits())
+    live = MatchRun(diary, Context("match.node", "node", diary.tick_rate, seed=1), limits or Limits())
     live.begin({"mode": "duel"}, NOW)
     return diary, live
 
@@ -233,7 +233,7 @@ def test_without_that_limit_an_empty_match_goes_on() -> None:
 
 @pytest.mark.parametrize("rate", [0, 61, -1])
 def test_a_tick_rate_is_1_to_60(rate: int) -> None:
-    live = LiveMatch(Diary(), Context("match.node", "node", rate, seed=1), Limits())
+    live = MatchRun(Diary(), Context("match.node", "node", rate, seed=1), Limits())
 
     with pytest.raises(ValueError, match=r"1\.\.60"):
         live.begin({}, NOW)
