@@ -187,11 +187,8 @@ EXTRA = {
     "server.identity.devissuer_tokens": frozenset({"jwt"}),
     # The one reader of database URLs: a wrong one is told with the other settings.
     "server.config": frozenset({"server.storage.url"}),
-    # Game modules are files, and the fence around them is a stopwatch.
     # A generator that is seeded draws nothing by chance.
     "server.runtime.context": frozenset({"random"}),
-    "server.runtime.loader": frozenset({"os", "pathlib", "importlib"}),
-    "server.runtime.guard": frozenset({"time"}),
 }
 """What single modules may import beyond their package's row."""
 
