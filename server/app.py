@@ -75,7 +75,7 @@ async def serve(settings: Settings, *, dev: bool = False) -> None:
     server = Server(settings, dev=dev)
     try:
         await server.start()
-        # What exists now stays for good: full collections need not walk it again. The process is the server's.
+        # What exists now stays for good: full collections need not walk it again.
         gc.collect()
         gc.freeze()
         await draining.wait()
