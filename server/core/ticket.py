@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from protocol.errors import ErrorCode, RequestError
-from protocol.messages import UserPresence
+from protocol.messages import MatchmakerAdd, PartyMatchmakerAdd, UserPresence
 from server.core.pattern import Automaton
 from server.core.query import EVERYTHING, Fields, Query, QueryError, parse
 from server.core.query_tests import Value
@@ -49,6 +49,18 @@ class Search:
             return parse(self.query) if self.query else EVERYTHING
         except QueryError:
             raise MatchmakerError("matchmaker query invalid") from None
+
+
+def search_of(message: MatchmakerAdd | PartyMatchmakerAdd) -> Search:
+    """What a message asks for. Not checked yet."""
+    return Search(
+        message.min_count,
+        message.max_count,
+        1 if message.count_multiple is None else message.count_multiple,
+        message.query or "*",
+        message.string_properties,
+        message.numeric_properties,
+    )
 
 
 Tier = tuple[Query, ...]

@@ -2,7 +2,7 @@
 
 from protocol.errors import ErrorCode, RequestError
 from protocol.messages import MatchmakerAdd, MatchmakerRemove, MatchmakerTicket, UserPresence
-from server.core.ticket import MatchmakerError, Search
+from server.core.ticket import MatchmakerError, search_of
 from server.effects import Effects, Reply
 from server.routes import Routes
 from server.world import World
@@ -12,17 +12,9 @@ routes = Routes()
 
 @routes.on(MatchmakerAdd)
 def add(world: World, me: UserPresence, message: MatchmakerAdd) -> Effects:
-    search = Search(
-        message.min_count,
-        message.max_count,
-        1 if message.count_multiple is None else message.count_multiple,
-        message.query or "*",
-        message.string_properties,
-        message.numeric_properties,
-    )
     ticket_id = world.new_id()
     try:
-        world.matchmaker.add(ticket_id, (me,), search, world.now())
+        world.matchmaker.add(ticket_id, (me,), search_of(message), world.now())
     except MatchmakerError:
         raise RequestError(ErrorCode.RUNTIME_EXCEPTION, "Error adding to matchmaker") from None
     return [Reply(MatchmakerTicket(ticket=ticket_id))]

@@ -24,7 +24,7 @@ from protocol.messages import (
 from server.core.identifiers import parse_uuid
 from server.core.party_label import LabelError
 from server.core.party_room import PartyRefused
-from server.core.ticket import MatchmakerError, Search
+from server.core.ticket import MatchmakerError, search_of
 from server.effects import Deliver, Effects, Reply
 from server.routes import Routes
 from server.world import World
@@ -106,14 +106,7 @@ def send(world: World, me: UserPresence, message: PartyDataSend) -> Effects:
 
 @routes.on(PartyMatchmakerAdd)
 def matchmaker_add(world: World, me: UserPresence, message: PartyMatchmakerAdd) -> Effects:
-    search = Search(
-        message.min_count,
-        message.max_count,
-        1 if message.count_multiple is None else message.count_multiple,
-        message.query or "*",
-        message.string_properties,
-        message.numeric_properties,
-    )
+    search = search_of(message)
     search.check()
     party_id, ticket = _canonical(message.party_id), world.new_id()
     with _doing("adding party to matchmaker"):

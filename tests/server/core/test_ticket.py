@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import ErrorCode, RequestError
+from protocol.messages import MatchmakerAdd, PartyMatchmakerAdd
 from server.core.query import parse
-from server.core.ticket import MAX_TIERED, MatchmakerError, Search, open_ticket, tiers_of
+from server.core.ticket import MAX_TIERED, MatchmakerError, Search, open_ticket, search_of, tiers_of
 from tests.support.searches import NOW, player, search, ticket
 
 
@@ -94,3 +95,11 @@ def test_tiers_order_fields_as_scores_do(
 
 def test_a_query_of_many_wishes_has_no_tiers() -> None:
     assert tiers_of(parse(" ".join(f"a:{each}" for each in range(MAX_TIERED + 1)))) is None
+
+
+@pytest.mark.parametrize("kind", [MatchmakerAdd, PartyMatchmakerAdd])
+def test_what_a_message_leaves_out_asks_for_everybody_in_any_number(
+    kind: type[MatchmakerAdd] | type[PartyMatchmakerAdd],
+) -> None:
+    assert search_of(kind(min_count=2, max_count=4)) == Search(2, 4, 1, "*", {}, {})
+    assert search_of(kind(min_count=2, max_count=4, count_multiple=0)).count_multiple == 0
