@@ -1,7 +1,8 @@
-"""The identity providers and the browser that the end-to-end tests share."""
+"""The identity providers, the SDK and the browser that the end-to-end tests share."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from tests.support.chromium import BrowserMissing, find_chromium
 from tests.support.cognito import Cognito, make_pools, running_moto
 from tests.support.node import PackagesMissing, install_packages
 from tests.support.oidc import FOLDER
+
+SDK = Path(__file__).parent / "sdk"
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +36,18 @@ def oidc_packages() -> None:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"npm cannot install oidc-provider here: {missing}")
+
+
+@pytest.fixture(scope="session")
+def sdk() -> Path:
+    """The folder of the JavaScript SDK's stories, with the SDK installed."""
+    try:
+        install_packages(SDK)
+    except PackagesMissing as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"npm cannot install nakama-js here: {missing}")
+    return SDK
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 
 import jwt
@@ -16,9 +15,8 @@ from server.core.stream import custom_stream
 from tests.e2e.test_nakama_js import JSON, MIXED, PROTOBUF
 from tests.support.inprocess import running
 from tests.support.live_matches import GAME_ID, GameMatches
-from tests.support.node import PackagesMissing, install_packages, run_script
+from tests.support.node import run_script
 
-SDK = Path(__file__).parent / "sdk"
 LABEL = '{"skill":50}'
 NEWS = custom_stream(100, label="news")
 STEPS = [
@@ -55,17 +53,6 @@ class Game:
         if caller.username == "bob":
             perform(streams.send(NEWS, f"welcome {caller.username}"))
         return ""
-
-
-@pytest.fixture(scope="module")
-def sdk() -> Path:
-    try:
-        install_packages(SDK)
-    except PackagesMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"npm cannot install nakama-js here: {missing}")
-    return SDK
 
 
 @pytest.mark.parametrize("formats", [JSON, PROTOBUF, MIXED])

@@ -1,18 +1,16 @@
 """The unmodified JavaScript SDK, under Node, against a server of its own process."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
-from tests.support.node import PackagesMissing, install_packages, run_script
+from tests.support.node import run_script
 from tests.support.running import RunningServer, running_server
 
 SERVER_KEY = "a-key-of-this-test-alone"
-SDK = Path(__file__).parent / "sdk"
 
 TWO_PLAYERS = [
     "sign in",
@@ -132,17 +130,6 @@ CHANNELS = [
     "list notifications and delete them",
     "leave",
 ]
-
-
-@pytest.fixture(scope="session")
-def sdk() -> Path:
-    try:
-        install_packages(SDK)
-    except PackagesMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"npm cannot install nakama-js here: {missing}")
-    return SDK
 
 
 def given(server: RunningServer, formats: tuple[str, str]) -> dict[str, Any]:
