@@ -16,7 +16,7 @@ from server.clock import Clock, SystemClock
 from server.config import ConfigError, MatchmakerSettings, Settings
 from server.core.channel_id import readable
 from server.core.function import Function
-from server.core.live_match import LiveMembers, NoLiveMatches
+from server.core.live_match import LiveMembers
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties, PartyLimits
@@ -24,6 +24,7 @@ from server.core.presence import Presences
 from server.core.status import Statuses
 from server.core.stream import Streams
 from server.eviction import Eviction
+from server.game.host import GameHost
 from server.gate import Gate
 from server.identity.before_authenticate import Hook
 from server.identity.signingkeys import KeyFileError
@@ -32,8 +33,8 @@ from server.live_logins import SocketLogins
 from server.matchmaking import Matchmaking
 from server.observe import logs, metrics
 from server.perform import Performer
-from server.remote_calls import RemoteCalls
 from server.router import Router
+from server.runtime.game import GameError
 from server.sections import parse_address
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
@@ -72,7 +73,10 @@ async def serve(settings: Settings, *, dev: bool = False) -> None:
 
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
-    server = Server(settings, dev=dev)
+    try:
+        server = Server(settings, dev=dev)
+    except GameError as error:
+        raise ConfigError(list(error.problems)) from error
     try:
         await server.start()
         # What exists now stays for good: full collections need not walk it again.
@@ -105,14 +109,15 @@ class Server:
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
-        self._gate = Gate(settings, self._clock, self._ids, dev=dev, before_authenticate=before_authenticate)
-        self._live_matches = live_matches or NoLiveMatches()
-        self._remote_calls = RemoteCalls(
-            functions or {},
-            TaskOwner("rpc"),
-            timeout_s=settings.runtime.rpc_timeout_s,
-            concurrent=settings.runtime.rpc_concurrent,
+        self.game = GameHost(settings, self._clock, self._ids, functions)
+        self._gate = Gate(
+            settings,
+            self._clock,
+            self._ids,
+            dev=dev,
+            before_authenticate=before_authenticate or self.game.game.before_authenticate,
         )
+        self._live_matches = live_matches or self.game.matches
         self._runners: list[SiteRunner] = []
         self._rounds: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -176,7 +181,7 @@ class Server:
             readings.sockets(self._registry, self._upgrade, self._keepalive, self._expiry)
             | readings.play(world, performer, router)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
-            | readings.rpc(self._remote_calls)
+            | readings.game(self.game)
             | readings.talk(self._talk)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
@@ -208,6 +213,7 @@ class Server:
         self._ready = False
         self._upgrade.accepting = False
         log.info("server_draining", sockets=len(self._registry))
+        await self.game.drain(now)
         self._registry.on_idle = self._idle.set
         self._registry.end_all(CloseReason.RESTARTING)
         if self._registry.leaving:
@@ -223,7 +229,7 @@ class Server:
             self._sweep.cancel()
         for runner in reversed(self._runners):
             await runner.cleanup()
-        await self._remote_calls.close()
+        await self.game.close()
         await self._tasks.cancel_all()
         await self._gate.stop()
         log.info("server_stopped")
@@ -271,7 +277,7 @@ class Server:
             users=gate.store,
             match_tokens=gate.tokens,
             live_logins=SocketLogins(self._registry.by_id, self._expiry, gate.tokens, gate.logins),
-            functions=self._remote_calls,
+            functions=self.game.calls,
             connected=self._registry.by_id,
             new_id=self._ids.uuid4,
             now=self._clock.wall,
@@ -282,7 +288,7 @@ class Server:
         return None if session is None else session.presence
 
     def _play(self, world: World) -> tuple[Performer, Router]:
-        router = Router(world, handlers.ROUTES)
+        router = Router(world, handlers.ROUTES, self.game.hooks)
         performer = Performer(self._registry.by_id, world.presences, router, self._tasks)
         self._registry.serve(performer)
         self.matchmaking = Matchmaking(
@@ -292,8 +298,11 @@ class Server:
             self._gate.tokens.mint_match_token,
             self._ids.uuid4,
             interval_s=self._settings.matchmaker.interval_s,
+            on_matched=self.game.hooks.matched,
         )
         self._talk.serve(performer.perform)
+        self.game.serve(world, performer.perform)
+        self._registry.on_opened, self._registry.on_ended = self.game.hooks.opened, self.game.hooks.ended
         return performer, router
 
     def _tell_settings(self) -> None:

@@ -26,6 +26,7 @@ from server.sections import (
     Count,
     IdentitySettings,
     ListenSettings,
+    MatchesSettings,
     NotificationSettings,
     Section,
     SessionSettings,
@@ -71,13 +72,6 @@ class RuntimeSettings(Section):
     """Functions that run at once. Too few, and a rush of players is refused; too many share one processor."""
     modules: tuple[str, ...] = ()
     """Game code: importable modules, or paths."""
-
-    @field_validator("modules")
-    @classmethod
-    def _none_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value:
-            raise ValueError("game modules are not offered yet")
-        return value
 
 
 class StorageSettings(Section):
@@ -130,6 +124,7 @@ class Settings(BaseSettings):
     notifications: NotificationSettings = NotificationSettings()
     admission: AdmissionSettings = AdmissionSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    matches: MatchesSettings = MatchesSettings()
     matchmaker: MatchmakerSettings = MatchmakerSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()

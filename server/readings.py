@@ -1,9 +1,12 @@
 """What the metrics read: where each count of the running server is kept (names: `observe/metrics.py`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TypeVar
 
 from server.core.matchmaker import Matchmaker
 from server.eviction import Eviction
+from server.game.host import GameHost
 from server.identity.before_authenticate import BeforeAuthenticate
 from server.identity.bridge import Bridge
 from server.identity.jwks import Jwks
@@ -15,7 +18,6 @@ from server.identity.revocation_feed import RevocationFeed
 from server.matchmaking import Matchmaking
 from server.observe.metrics import Reading
 from server.perform import Performer
-from server.remote_calls import RemoteCalls
 from server.router import Router
 from server.sessions.expiry import Expiry
 from server.sessions.registry import Registry
@@ -25,6 +27,8 @@ from server.transport.keepalive import Keepalive
 from server.web.browsers import Browsers
 from server.web.upgrade import Upgrade
 from server.world import World
+
+E = TypeVar("E", bound=StrEnum)
 
 Readings = dict[str, Callable[[], Reading]]
 """By the name of the metric."""
@@ -91,14 +95,27 @@ def matchmaker(matchmaker: Matchmaker, rounds: Matchmaking) -> Readings:
     }
 
 
-def rpc(calls: RemoteCalls) -> Readings:
-    """The game's functions."""
+def game(game: GameHost) -> Readings:
+    """The game's functions and matches."""
+    fences, matches, scheduler = game.fences, game.matches, game.scheduler
+    beside = (fences["beside"], fences["spawned"])
     return {
-        "lockgate_rpc_calls_total": lambda: {
-            outcome.value: count for outcome, count in calls.outcomes.items()
-        },
-        "lockgate_rpc_running": lambda: calls.running,
+        "lockgate_rpc_calls_total": lambda: _by_value(fences["rpc"].outcomes),
+        "lockgate_rpc_running": lambda: fences["rpc"].running,
+        "lockgate_hook_calls_total": lambda: _by_value(fences["hook"].outcomes),
+        "lockgate_game_tasks_total": lambda: _by_value(beside[0].outcomes + beside[1].outcomes),
+        "lockgate_game_tasks": lambda: sum(fence.running for fence in beside),
+        "lockgate_live_matches": lambda: len(matches),
+        "lockgate_live_matches_created_total": lambda: matches.created,
+        "lockgate_live_matches_ended_total": lambda: _by_value(matches.ended_by),
+        "lockgate_match_inputs_dropped_total": lambda: matches.inputs_dropped,
+        "lockgate_match_tick_lateness_seconds": lambda: scheduler.lateness,
+        "lockgate_match_tick_duration_seconds": lambda: scheduler.duration,
     }
+
+
+def _by_value(counts: Mapping[E, int]) -> Mapping[str, float]:
+    return {each.value: count for each, count in counts.items()}
 
 
 def talk(talk: Talk) -> Readings:

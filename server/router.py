@@ -5,8 +5,8 @@ sockets nor sessions; `perform.py` carries out what it returns.
 """
 
 from collections import Counter
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Container, Coroutine, Mapping
+from typing import Any, Protocol
 
 import structlog
 
@@ -15,7 +15,7 @@ from protocol.errors import ErrorCode, ProtocolError, RequestError
 from protocol.message import Message
 from protocol.messages import INCOMING, Error, UserPresence
 from server.effects import Disconnect, Effects, Reply
-from server.routes import Handler
+from server.routes import Handled, Handler
 from server.world import World
 
 log = structlog.get_logger("lockgate.router")
@@ -42,6 +42,33 @@ class Pending:
         self._work.close()
 
 
+class Hooks(Protocol):
+    """Game code around messages."""
+
+    @property
+    def messages(self) -> Container[type[Message]]:
+        """The classes of messages that there is game code for."""
+        ...
+
+    async def around(
+        self, me: UserPresence, message: Message, handle: Callable[[Message], Handled]
+    ) -> Effects:
+        """Handle a message with the game code before and after it. Raises RequestError and ProtocolError."""
+        ...
+
+
+class NoHooks:
+    """What there is of the port `Hooks` without game code."""
+
+    messages: Container[type[Message]] = ()
+
+    async def around(
+        self, _me: UserPresence, message: Message, handle: Callable[[Message], Handled]
+    ) -> Effects:
+        handled = handle(message)
+        return handled if isinstance(handled, list) else await handled
+
+
 Answer = tuple[str, Effects | Pending]
 """The cid that replies carry, and what the handler made of the request."""
 
@@ -53,11 +80,13 @@ class Router:
         self,
         world: World,
         table: Mapping[type[Message], Handler],
+        hooks: Hooks | None = None,
     ) -> None:
         if missing := {message.__name__ for message in INCOMING.values() if message not in table}:
             raise ValueError(f"messages without a handler: {', '.join(sorted(missing))}")
         self._world = world
         self._table = table
+        self._hooks = hooks or NoHooks()
         self.handled: Counter[type[Message]] = Counter()
         """Messages by class, for the metrics."""
         self.refused: Counter[int] = Counter()
@@ -73,6 +102,8 @@ class Router:
         if message is None:
             raise AssertionError("decode() refuses an envelope without a message")
         self.handled[type(message)] += 1
+        if type(message) in self._hooks.messages:
+            return envelope.cid, Pending(self, me, message, self._hooked(me, message))
         try:
             handled = self._table[type(message)](self._world, me, message)
         except RequestError as error:
@@ -89,8 +120,15 @@ class Router:
             return await work
         except RequestError as error:
             return self._refuse(error)
+        except ProtocolError as error:
+            return self._ended(me, error)
         except Exception:
             return self._bug(me, message)
+
+    async def _hooked(self, me: UserPresence, message: Message) -> Effects:
+        return await self._hooks.around(
+            me, message, lambda changed: self._table[type(changed)](self._world, me, changed)
+        )
 
     def _refuse(self, error: RequestError) -> Effects:
         self.refused[error.code] += 1
@@ -103,7 +141,8 @@ class Router:
         return self._refuse(RequestError(ErrorCode.RUNTIME_EXCEPTION, "Internal error"))
 
     def _hang_up(self, me: UserPresence, error: ProtocolError) -> Answer:
-        end = Disconnect(me.session_id, error.reason)
-        if error.code is None:
-            return "", [end]
-        return error.cid, [*self._refuse(RequestError(error.code, error.message)), end]
+        return error.cid, self._ended(me, error)
+
+    def _ended(self, me: UserPresence, error: ProtocolError) -> Effects:
+        told = [] if error.code is None else self._refuse(RequestError(error.code, error.message))
+        return [*told, Disconnect(me.session_id, error.reason)]

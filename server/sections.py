@@ -211,6 +211,26 @@ class NotificationSettings(Section):
     """Of one notification, as JSON: a list of a hundred may be that many times as large."""
 
 
+class MatchesSettings(Section):
+    """Matches that the server runs."""
+
+    max_matches: Count = 10_000
+    """Running at once. Too few, and players find none; too many, and ticks come late for all."""
+    input_queue_size: Count = 128
+    """Messages of players that wait for a match's next tick; more are dropped. Too few, and a burst is lost;
+    too many, and one tick has all that to do."""
+    max_empty_s: Annotated[float, Field(ge=0)] = 0
+    """A match that nobody is in for so long ends by itself; 0: never."""
+    catch_up_ticks: Annotated[int, Field(ge=0, le=60)] = 3
+    """Missed ticks that are made up for, at most; the rest is lost. With many, a match that was held up
+    hurries, and holds others up."""
+    overload_s: Positive = 10
+    """A match whose ticks take too long is slowed down, and after so long ended with its players told. Too
+    short, and one bad moment ends it; too long, and the others bear with it."""
+    stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 0
+    """When the server stops, matches are told and have so long to come to an end; 0: they just stop."""
+
+
 class SocketSettings(Section):
     server_key: SecretStr = SecretStr(DEFAULT_SERVER_KEY)
     max_message_bytes: Annotated[int, Field(ge=512, le=16 * 1024 * 1024)] = 4096

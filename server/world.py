@@ -135,8 +135,10 @@ class LiveMatches(Protocol):
 
 
 class Connected(Protocol):
-    """What is known of an open socket beyond its presence."""
+    """What is known of an open socket."""
 
+    @property
+    def presence(self) -> UserPresence: ...
     @property
     def session_vars(self) -> Mapping[str, str]: ...
     @property
@@ -145,6 +147,19 @@ class Connected(Protocol):
     def address(self) -> str: ...
     @property
     def lang(self) -> str: ...
+
+
+def caller_of(me: UserPresence, socket: Connected) -> Caller:
+    """Who calls a function of the game over this socket."""
+    return Caller(
+        user_id=me.user_id,
+        username=me.username,
+        session_id=me.session_id,
+        session_vars=socket.session_vars,
+        expires_at=socket.token_exp,
+        address=socket.address,
+        lang=socket.lang,
+    )
 
 
 @dataclass(frozen=True, slots=True)

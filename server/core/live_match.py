@@ -4,12 +4,12 @@ What a match does with its players is its own business, behind the port `LiveMat
 what other members are told. The id is `<uuid>.<node>`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from protocol.errors import ErrorCode, RequestError
-from protocol.messages import Match, MatchDataSend, MatchPresenceEvent, UserPresence
+from protocol.messages import Match, MatchPresenceEvent, UserPresence
 from server.core.identifiers import parse_uuid
 from server.core.presence import Presences
 from server.effects import Deliver, Effects, Reply, Stream
@@ -61,25 +61,6 @@ class JoinRefused(Exception):
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason or "Match join rejected"
-
-
-class NoLiveMatches:
-    """What a server without a game offers of the port `LiveMatches`."""
-
-    async def find(self, _wanted: MatchFilter) -> Sequence[LiveMatch]:
-        return ()
-
-    async def join(self, _me: UserPresence, _match_id: str, _metadata: Mapping[str, str]) -> str:
-        raise NoSuchMatch
-
-    def label(self, _match_id: str) -> str:
-        raise NoSuchMatch
-
-    def receive(self, me: UserPresence, message: MatchDataSend) -> None:
-        """Nobody is in a match, so nobody sends to one."""
-
-    def left(self, me: UserPresence, match_id: str, why: Left) -> None:
-        """Nobody is in a match, so nobody leaves one."""
 
 
 def live_stream(match_id: str) -> Stream | None:

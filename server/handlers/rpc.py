@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from protocol import session_refresh as wire
 from protocol.errors import ErrorCode, RequestError
 from protocol.messages import Rpc, UserPresence
-from server.core.function import Caller, FunctionError, NoSuchFunction
+from server.core.function import FunctionError, NoSuchFunction
 from server.effects import Effects, Reply
 from server.handlers.session_refresh import session_refresh
 from server.routes import Routes
-from server.world import World
+from server.world import World, caller_of
 
 routes = Routes()
 
@@ -30,23 +30,10 @@ async def call(world: World, me: UserPresence, message: Rpc) -> Effects:
 def _of_the_game(name: str) -> Function:
     async def function(world: World, me: UserPresence, payload: str) -> str:
         try:
-            return await world.functions.call(name, _caller(world, me), payload)
+            return await world.functions.call(name, caller_of(me, world.connected[me.session_id]), payload)
         except NoSuchFunction:
             raise RequestError(ErrorCode.RUNTIME_FUNCTION_NOT_FOUND, "RPC function not found") from None
         except FunctionError as error:
             raise RequestError(ErrorCode.RUNTIME_FUNCTION_EXCEPTION, error.message) from None
 
     return function
-
-
-def _caller(world: World, me: UserPresence) -> Caller:
-    socket = world.connected[me.session_id]
-    return Caller(
-        user_id=me.user_id,
-        username=me.username,
-        session_id=me.session_id,
-        session_vars=socket.session_vars,
-        expires_at=socket.token_exp,
-        address=socket.address,
-        lang=socket.lang,
-    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from server.matches.pace import Pace
+from server.observe.histogram import Histogram
 
 SLICE_S = 0.005
 """How long ticks may be run in a row before the loop gets a turn."""
@@ -54,10 +55,9 @@ class Scheduler:
         self._numbers = 0
         self._timer: Cancellable | None = None
         self._wakes_at = 0.0
-        self.ticks = 0
-        self.lateness_s = 0.0
-        """Of all ticks together; over `ticks` it is how late one begins."""
-        self.spent_s = 0.0
+        self.lateness = Histogram()
+        self.duration = Histogram()
+        """Of every tick, in seconds: how late it began, and how long it took."""
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -102,9 +102,8 @@ class Scheduler:
             match = heapq.heappop(self._turns).match
             goes_on = match.tick()
             ended = self._monotonic()
-            self.ticks += 1
-            self.spent_s += ended - now
-            self.lateness_s += match.pace.ticked(now, ended)
+            self.duration.observe(ended - now)
+            self.lateness.observe(match.pace.ticked(now, ended))
             if goes_on:
                 self._push(match)
             now = ended

@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-Reading = float | Mapping[str, float]
-"""A number, or numbers by the value of the metric's label."""
+from server.observe.histogram import Histogram
+
+Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+Reading = float | Mapping[str, float] | Histogram
+"""A number, or numbers by the value of the metric's label, or counts by bucket."""
 
 
 class Metric(NamedTuple):
     """One series, or one per label value."""
 
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     help: str
     label: str = ""
 
@@ -85,6 +88,19 @@ METRICS: Mapping[str, Metric] = {
         "counter", "Calls of the game's functions, by how they ended.", "outcome"
     ),
     "lockgate_rpc_running": Metric("gauge", "Functions of the game that run."),
+    "lockgate_hook_calls_total": Metric(
+        "counter", "Calls of the game's hooks, by how they ended.", "outcome"
+    ),
+    "lockgate_game_tasks_total": Metric(
+        "counter", "Game functions that nobody waits for, by how they ended.", "outcome"
+    ),
+    "lockgate_game_tasks": Metric("gauge", "Game functions that run and that nobody waits for."),
+    "lockgate_live_matches": Metric("gauge", "Matches that the server runs."),
+    "lockgate_live_matches_created_total": Metric("counter", "Matches that the server began."),
+    "lockgate_live_matches_ended_total": Metric("counter", "Matches that ended, by why.", "cause"),
+    "lockgate_match_inputs_dropped_total": Metric("counter", "Messages of players that found no room."),
+    "lockgate_match_tick_lateness_seconds": Metric("histogram", "How late ticks began."),
+    "lockgate_match_tick_duration_seconds": Metric("histogram", "How long ticks took."),
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),
     "lockgate_matchmaker_tickets": Metric("gauge", "Tickets in the matchmaker."),
     "lockgate_matchmaker_tickets_active": Metric(
@@ -187,11 +203,16 @@ class Readings(Collector):
             raise ValueError(f"metrics and sources differ: {', '.join(sorted(odd))}")
         self._sources = sources
 
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         for name, metric in METRICS.items():
             family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
             samples = family(name, metric.help, labels=[metric.label] if metric.label else [])
             reading = self._sources[name]()
+            if isinstance(reading, Histogram):
+                yield HistogramMetricFamily(
+                    name, metric.help, buckets=reading.cumulative(), sum_value=reading.total
+                )
+                continue
             if isinstance(reading, Mapping):
                 for value, number in reading.items():
                     samples.add_metric([value], number)

@@ -1,11 +1,48 @@
-"""What a game module may import: matches that run on the server, and the values they work on.
+"""What a game module may import: matches that run on the server, remote calls and hooks, and their values.
 
-Everything here is a promise to game code. `testing.py` beside it runs a match without a server.
+Everything here is a promise to game code. `messages.py` beside it has the messages that hooks are for,
+`testing.py` runs a match without a server.
 """
 
+from server.core.function import Caller, FunctionError
+from server.runtime.api import GameServer, MatchInfo, NoSuchMatch, NotPossible, Presence, Stream, server
 from server.runtime.context import Context
 from server.runtime.dispatcher import Dispatcher, TooMuch
+from server.runtime.hooks import (
+    Identity,
+    after,
+    before,
+    before_authenticate,
+    matchmaker_matched,
+    rpc,
+    session_end,
+    session_start,
+)
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
 
-__all__ = ["Context", "Dispatcher", "Input", "Match", "Player", "TooMuch"]
+__all__ = [
+    "Caller",
+    "Context",
+    "Dispatcher",
+    "FunctionError",
+    "GameServer",
+    "Identity",
+    "Input",
+    "Match",
+    "MatchInfo",
+    "NoSuchMatch",
+    "NotPossible",
+    "Player",
+    "Presence",
+    "Stream",
+    "TooMuch",
+    "after",
+    "before",
+    "before_authenticate",
+    "matchmaker_matched",
+    "rpc",
+    "server",
+    "session_end",
+    "session_start",
+]

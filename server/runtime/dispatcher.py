@@ -4,7 +4,7 @@ Everything of one callback that goes to one player leaves in one write. Data is 
 UTF-8), or anything else that JSON can express.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from operator import index
 from typing import Any
 
@@ -42,11 +42,18 @@ class SetLabel(msgspec.Struct, frozen=True):
     label: str
 
 
+class Spawn(msgspec.Struct, frozen=True):
+    """A function to be started outside of the match."""
+
+    function: Callable[..., Awaitable[object]]
+    arguments: tuple[Any, ...]
+
+
 class End(msgspec.Struct, frozen=True):
     """The match is over."""
 
 
-Output = Broadcast | Kick | SetLabel | End
+Output = Broadcast | Kick | SetLabel | Spawn | End
 
 
 class TooMuch(Exception):
@@ -104,6 +111,14 @@ class Dispatcher:
             raise ValueError(f"a label has at most {MAX_LABEL_BYTES} bytes")
         self.label = text
         self._add(SetLabel(text), self._said)
+
+    def spawn(self, function: Callable[..., Awaitable[object]], *arguments: Any) -> None:
+        """Start an async function outside of the match when this callback is over.
+
+        It may use `server`, store things, wait; the match does not wait for it. To bring something back, let
+        it call `server.signal(match_id, ...)`. When the match is recorded, what it does is not.
+        """
+        self._add(Spawn(function, arguments), self._said)
 
     def end(self) -> None:
         """The match is over when this callback is. What it said is sent; leave is called for nobody."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from server.runtime.context import Context
-from server.runtime.dispatcher import Broadcast, Dispatcher, End, Kick, Output, SetLabel
+from server.runtime.dispatcher import Broadcast, Dispatcher, End, Kick, Output, SetLabel, Spawn
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
 
@@ -28,6 +28,8 @@ class Cause(StrEnum):
     FAILED = "failed"
     """Its code raised, or returned what it must not."""
     EMPTY = "empty"
+    OVERLOADED = "overloaded"
+    """Its ticks took too long for too long."""
     STOPPED = "stopped"
     """The server stops."""
 
@@ -183,7 +185,7 @@ class MatchRun:
             case End():
                 self.cause = Cause.FINISHED
                 return []
-            case SetLabel() | Broadcast():
+            case SetLabel() | Broadcast() | Spawn():
                 return [output]
         raise AssertionError("all outputs are named above")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from server.runtime.context import Context
-from server.runtime.dispatcher import Broadcast, Data, Output, encoded
+from server.runtime.dispatcher import Broadcast, Data, Output, Spawn, encoded
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
 from server.runtime.run import Cause, Limits, MatchRun
@@ -89,6 +89,8 @@ class Table(Generic[M]):
         self.run = MatchRun(self.match, context, limits or Limits())
         self.players: dict[str, FakePlayer] = {}
         """Everybody who ever joined, by session id."""
+        self.spawned: list[Spawn] = []
+        """What the match started outside of itself: nothing runs it here."""
         self.play(self.run.begin(params or {}, STARTED_AT))
 
     @property
@@ -147,7 +149,9 @@ class Table(Generic[M]):
     def play(self, said: Sequence[Output]) -> None:
         """Carry out what the match said. Raises what its code raised."""
         for output in said:
-            if isinstance(output, Broadcast):
+            if isinstance(output, Spawn):
+                self.spawned.append(output)
+            elif isinstance(output, Broadcast):
                 heard = Heard(output.op_code, output.data, output.sender, output.reliable)
                 to = self.run.players if output.to is None else output.to
                 for session_id in to:

@@ -12,6 +12,9 @@ SESSION_EXPIRING = -1001
 """The socket will be closed unless its login is refreshed. Ours: the reference counts its own codes down from
 -1 and games use those above 0, so ours begin far below both."""
 
+MATCH_ENDED = -1002
+"""A match was ended by the server, because its game code was too slow for too long."""
+
 
 def notice(
     notice_id: str, subject: str, code: int, now: float, content: Mapping[str, object]

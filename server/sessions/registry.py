@@ -64,6 +64,9 @@ class Registry:
         self._leaving: set[Session] = set()
         self.on_idle: Callable[[], None] | None = None
         """Called when the last TCP connection of an ended session has gone."""
+        self.on_opened: Callable[[Session], None] | None = None
+        self.on_ended: Callable[[Session], None] | None = None
+        """Told of every session, when all others know of it."""
         self.opened = 0
         self.replaced = 0
         self.closed: Counter[int] = Counter()
@@ -101,6 +104,8 @@ class Registry:
             address=address,
         )
         self._performer.perform(self._statuses.open(me, appear=appear), session)
+        if self.on_opened is not None:
+            self.on_opened(session)
 
     def end_families(
         self, family_ids: Collection[str], reason: CloseReason, notice: tuple[str, int] | None = None
@@ -154,6 +159,8 @@ class Registry:
         left = [effect for topic in self._topics for effect in topic.close(me)]
         # The status goes last: who follows a player hears that they are offline when they have left all else.
         self._performer.perform([*left, *self._statuses.close(me)], session)
+        if self.on_ended is not None:
+            self.on_ended(session)
 
     def lost(self, session: Session) -> None:
         self._leaving.discard(session)

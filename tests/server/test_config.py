@@ -188,12 +188,6 @@ def test_a_default_is_not_reported_as_without_effect() -> None:
     assert load().without_effect == []
 
 
-def test_game_modules_are_refused_rather_than_ignored(tmp_path: Path) -> None:
-    path = written(tmp_path, '[runtime]\nmodules = ["arena"]\n')
-
-    assert problems(path) == ["runtime.modules: Value error, game modules are not offered yet"]
-
-
 @pytest.mark.parametrize("value", ["10.0.0.1/8", "everywhere"])
 def test_a_trusted_proxy_is_a_network(tmp_path: Path, value: str) -> None:
     path = written(tmp_path, f'[listen]\ntrusted_proxies = ["{value}"]\n')

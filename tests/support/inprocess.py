@@ -16,9 +16,9 @@ from pydantic import SecretStr
 
 from server.app import Server
 from server.clock import Clock
-from server.config import DevSettings, Settings, StorageSettings
+from server.config import DevSettings, RuntimeSettings, Settings, StorageSettings
 from server.core.function import Function
-from server.sections import IdentitySettings, ListenSettings, SessionSettings, SocketSettings
+from server.sections import IdentitySettings, ListenSettings, MatchesSettings, SessionSettings, SocketSettings
 from server.world import LiveMatches
 from tests.support.databases import sqlite_url
 from tests.support.visitor import Visitor
@@ -62,6 +62,8 @@ async def running(
     clock: Clock | None = None,
     functions: Mapping[str, Function] | None = None,
     live_matches: LiveMatches | None = None,
+    modules: tuple[str, ...] = (),
+    matches: dict[str, Any] | None = None,
 ) -> AsyncIterator[Live]:
     """Start a server with these settings changed, on the database at `url`; stop it at the end."""
     settings = settings_in(
@@ -69,6 +71,8 @@ async def running(
         socket=SocketSettings(**(socket or {})),
         session=SessionSettings(**(session or {})),
         identity=identity or IdentitySettings(),
+        runtime=RuntimeSettings(modules=modules),
+        matches=MatchesSettings(**(matches or {})),
         **({} if url is None else {"storage": StorageSettings(url=SecretStr(url))}),
         listen=ListenSettings(
             public="127.0.0.1:0",

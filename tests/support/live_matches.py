@@ -11,6 +11,25 @@ GAME_ID = "77777777-7777-4777-8777-777777777777.node1"
 STEP = 100
 
 
+class NoLiveMatches:
+    """The port `LiveMatches` where no match runs."""
+
+    async def find(self, _wanted: MatchFilter) -> Sequence[LiveMatch]:
+        return ()
+
+    async def join(self, _me: UserPresence, _match_id: str, _metadata: Mapping[str, str]) -> str:
+        raise NoSuchMatch
+
+    def label(self, _match_id: str) -> str:
+        raise NoSuchMatch
+
+    def receive(self, me: UserPresence, message: MatchDataSend) -> None:
+        """Nobody is in a match, so nobody sends to one."""
+
+    def left(self, me: UserPresence, match_id: str, why: Left) -> None:
+        """Nobody is in a match, so nobody leaves one."""
+
+
 class GameMatches:
     """The port `LiveMatches`, without a game loop: a match refuses with the `no` of the metadata."""
 

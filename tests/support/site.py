@@ -12,11 +12,12 @@ import aiohttp
 from aiohttp import web
 
 from server.core.channel_id import readable
-from server.core.live_match import NoLiveMatches
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties
 from server.core.presence import Presences
+from server.game.fence import Fence
+from server.game.remote_calls import RemoteCalls
 from server.identity.bridge import Bridge, KeySource
 from server.identity.key_file import KeyFile
 from server.identity.links import Links
@@ -26,7 +27,6 @@ from server.identity.revocation_feed import RevocationFeed
 from server.identity.signingkeys import SigningKeys
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import RandomIds
-from server.remote_calls import RemoteCalls
 from server.sections import IdentitySettings, SessionSettings
 from server.storage.revocations import Revoked
 from server.storage.store import Store
@@ -41,6 +41,7 @@ from server.world import Functions, LiveMatches
 from tests.support import issuer
 from tests.support.clock import ManualClock
 from tests.support.databases import sqlite_url
+from tests.support.live_matches import NoLiveMatches
 
 LIFETIMES = Lifetimes(session_s=7200, refresh_idle_s=14 * 86400, refresh_max_s=90 * 86400)
 AUTHENTICATE = "/v2/account/authenticate/custom"
@@ -172,7 +173,8 @@ async def running_site(
             ids=gate.ids,
             server_key="defaultkey",
             http_key=HTTP_KEY,
-            functions=functions or RemoteCalls({}, TaskOwner("rpc"), timeout_s=5, concurrent=10),
+            functions=functions
+            or RemoteCalls({}, Fence("rpc", TaskOwner("rpc"), timeout_s=5, concurrent=10)),
             live_matches=live_matches or NoLiveMatches(),
             relayed=relayed or Matches(Presences(), 10),
             upgrade=note if upgrade is None else upgrade(browsers),

@@ -7,7 +7,7 @@ from protocol.errors import ErrorCode, RequestError
 from protocol.messages import ChannelMessage, UserPresence
 from server.core.channel import REMOVED, SENT, UPDATED, Channels, Chat, told
 from server.core.function import Caller, Function, NoSuchFunction
-from server.core.live_match import LiveMembers, NoLiveMatches
+from server.core.live_match import LiveMembers
 from server.core.match import Matches
 from server.core.matchmaker import Limits, Matchmaker
 from server.core.party import Parties
@@ -16,6 +16,7 @@ from server.core.status import Statuses
 from server.core.stream import Streams
 from server.effects import Stream
 from server.world import LiveMatches, Notifier, World
+from tests.support.live_matches import NoLiveMatches
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
 
 NOW = 1_800_000_000.0
@@ -89,6 +90,7 @@ class RefreshableLogins:
 class Socket:
     """What is known of a player's socket."""
 
+    presence: UserPresence
     session_vars: Mapping[str, str]
     token_exp: int
     address: str
@@ -96,7 +98,10 @@ class Socket:
 
 
 PLAYERS = {player.session_id: player for player in (ALICE, BOB, CAROL)}
-SOCKET = Socket({"role": "admin"}, 1_800_007_200, "203.0.113.7", "de")
+SOCKETS = {
+    player.session_id: Socket(player, {"role": "admin"}, 1_800_007_200, "203.0.113.7", "de")
+    for player in PLAYERS.values()
+}
 
 
 class KnownFunctions:
@@ -197,7 +202,7 @@ def empty_world(
         match_tokens=invitations or Invitations(),
         live_logins=live_logins or RefreshableLogins(),
         functions=functions or KnownFunctions(),
-        connected=dict.fromkeys(PLAYERS, SOCKET),
+        connected=SOCKETS,
         new_id=lambda: NEW_ID,
         now=lambda: NOW,
     )

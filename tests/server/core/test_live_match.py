@@ -3,14 +3,12 @@
 import pytest
 
 from protocol.errors import ErrorCode, RequestError
-from protocol.messages import Match, MatchDataSend, MatchPresenceEvent, UserPresence
+from protocol.messages import Match, MatchPresenceEvent, UserPresence
 from server.core.live_match import (
     JoinRefused,
     Left,
     LiveMembers,
     MatchFilter,
-    NoLiveMatches,
-    NoSuchMatch,
     live_id,
     live_stream,
 )
@@ -140,15 +138,3 @@ def test_sizes_are_inclusive(least: int | None, most: int | None, taken: list[in
 def test_a_refusal_without_a_reason_has_one() -> None:
     assert JoinRefused("full").reason == "full"
     assert JoinRefused("").reason == "Match join rejected"
-
-
-async def test_without_a_game_there_is_no_match() -> None:
-    matches = NoLiveMatches()
-
-    with pytest.raises(NoSuchMatch):
-        await matches.join(ALICE, ID, {})
-    with pytest.raises(NoSuchMatch):
-        matches.label(ID)
-    assert await matches.find(MatchFilter(10)) == ()
-    matches.receive(ALICE, MatchDataSend(match_id=ID))
-    matches.left(ALICE, ID, Left.LEFT)

@@ -8,7 +8,7 @@ from server.core.function import Caller, FunctionError
 from server.effects import Reply
 from server.handlers import rpc
 from tests.support.players import ALICE
-from tests.support.world import SOCKET, KnownFunctions, empty_world
+from tests.support.world import SOCKETS, KnownFunctions, empty_world
 
 SHOWN = '{"session_token":"s"}'
 ANSWER = '{"expires_at":1800007200}'
@@ -54,9 +54,9 @@ async def test_a_function_of_the_game_hears_who_calls() -> None:
             user_id=ALICE.user_id,
             username="alice",
             session_id=ALICE.session_id,
-            session_vars=SOCKET.session_vars,
-            expires_at=SOCKET.token_exp,
-            address=SOCKET.address,
+            session_vars=SOCKETS[ALICE.session_id].session_vars,
+            expires_at=SOCKETS[ALICE.session_id].token_exp,
+            address=SOCKETS[ALICE.session_id].address,
             lang="de",
         )
     ]

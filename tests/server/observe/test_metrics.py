@@ -3,14 +3,20 @@
 import pytest
 from prometheus_client import generate_latest
 
-from server.observe.metrics import METRICS, Readings, registry
+from server.observe.histogram import Histogram
+from server.observe.metrics import METRICS, Metric, Reading, Readings, registry
 
 
 def sources() -> dict[str, object]:
-    return {
-        name: ((lambda: {"a": 1.0, "b": 2.0}) if metric.label else (lambda: 7.0))
-        for name, metric in METRICS.items()
-    }
+    return {name: lambda metric=metric: some_reading(metric) for name, metric in METRICS.items()}
+
+
+def some_reading(metric: Metric) -> Reading:
+    if metric.kind == "histogram":
+        seen = Histogram()
+        seen.observe(0.002)
+        return seen
+    return {"a": 1.0, "b": 2.0} if metric.label else 7.0
 
 
 def text() -> str:
@@ -31,6 +37,15 @@ def test_a_labelled_metric_has_a_sample_per_value() -> None:
     assert 'lockgate_sockets_closed_total{code="a"} 1.0' in shown
     assert 'lockgate_sockets_closed_total{code="b"} 2.0' in shown
     assert "lockgate_sockets_open 7.0" in shown
+
+
+def test_a_histogram_is_shown_by_bucket() -> None:
+    shown = text()
+
+    assert 'lockgate_match_tick_lateness_seconds_bucket{le="0.001"} 0.0' in shown
+    assert 'lockgate_match_tick_lateness_seconds_bucket{le="0.0025"} 1.0' in shown
+    assert "lockgate_match_tick_lateness_seconds_count 1.0" in shown
+    assert "lockgate_match_tick_lateness_seconds_sum 0.002" in shown
 
 
 def test_the_process_is_shown_too() -> None:

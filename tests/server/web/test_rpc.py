@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from server.core.function import Caller, FunctionError
-from server.remote_calls import RemoteCalls
+from server.game.fence import Fence
+from server.game.remote_calls import RemoteCalls
 from server.tasks import TaskOwner
 from server.web.reading import MAX_BODY
 from tests.support.issuer import ALICE
@@ -52,7 +53,7 @@ FUNCTIONS = {"echo": echo, "a/b": echo, "whoami": whoami, "refuse": refuse, "bro
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    calls = RemoteCalls(FUNCTIONS, TaskOwner("rpc"), timeout_s=5, concurrent=10)
+    calls = RemoteCalls(FUNCTIONS, Fence("rpc", TaskOwner("rpc"), timeout_s=5, concurrent=10))
     async with open_gate(tmp_path) as gate, running_site(gate, functions=calls) as running:
         yield running
 

@@ -7,7 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.core.function import Caller, Function, FunctionError, NoSuchFunction
-from server.remote_calls import Outcome, RemoteCalls
+from server.game.fence import Fence, Outcome
+from server.game.remote_calls import RemoteCalls
 from server.tasks import TaskOwner
 
 CALLER = Caller(user_id="u")
@@ -22,7 +23,8 @@ async def make() -> AsyncIterator[Made]:
     def build(
         functions: Mapping[str, Function], *, timeout_s: float = 5.0, concurrent: int = 10
     ) -> RemoteCalls:
-        made.append(RemoteCalls(functions, TaskOwner("rpc"), timeout_s=timeout_s, concurrent=concurrent))
+        fence = Fence("rpc", TaskOwner("rpc"), timeout_s=timeout_s, concurrent=concurrent)
+        made.append(RemoteCalls(functions, fence))
         return made[-1]
 
     yield build
@@ -95,7 +97,12 @@ async def test_a_fault_is_logged_with_the_lines_of_code(make: Made) -> None:
         await calls.call("f", CALLER, SECRET)
 
     (event,) = logged
-    assert (event["event"], event["rpc"], event["error"]) == ("rpc_failed", "f", "KeyError")
+    assert (event["event"], event["kind"], event["name"], event["error"]) == (
+        "game_code_failed",
+        "rpc",
+        "f",
+        "KeyError",
+    )
     assert "in raising" in event["trace"]
     assert "exc_info" not in event
 

@@ -1,0 +1,145 @@
+"""The game's code in one server: loaded, given what it works on, called and stopped. A part of the root."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from server.clock import Clock
+from server.config import Settings
+from server.core.function import Caller, Function
+from server.effects import Deliver, Effects
+from server.game.facade import LiveServer
+from server.game.fence import Fence
+from server.game.hooks import GameHooks
+from server.game.remote_calls import RemoteCalls
+from server.ids import Ids
+from server.matches.pace import Patience
+from server.matches.registry import MatchRegistry, Rules
+from server.matches.running import RunningMatch, Surroundings
+from server.matches.scheduler import Scheduler
+from server.runtime.dispatcher import Spawn
+from server.runtime.game import Game
+from server.runtime.hooks import Answer
+from server.runtime.loader import load
+from server.runtime.run import Limits
+from server.sessions.notices import MATCH_ENDED, notice
+from server.tasks import TaskOwner
+from server.world import Connected, World
+
+
+class GameHost:
+    """`serve` it with the world before players come; `close` it at the end.
+
+    Raises GameError when the game's modules cannot be used. `functions` are remote calls beside theirs.
+    """
+
+    def __init__(
+        self, settings: Settings, clock: Clock, ids: Ids, functions: Mapping[str, Function] | None = None
+    ) -> None:
+        runtime, matches = settings.runtime, settings.matches
+        self._clock = clock
+        self._ids = ids
+        self._functions = functions or {}
+        self._tasks = TaskOwner("game")
+        self._stop_grace_s = matches.stop_grace_s
+        self.game = load(runtime.modules)
+        self._fences = {
+            kind: Fence(
+                kind, TaskOwner(kind), timeout_s=runtime.rpc_timeout_s, concurrent=runtime.rpc_concurrent
+            )
+            for kind in ("rpc", "hook", "beside", "spawned")
+        }
+        self.calls = RemoteCalls(self._offered(self.game), self._fences["rpc"])
+        self._sockets: Mapping[str, Connected] = {}
+        self.hooks = GameHooks(
+            self.game, self._fences["hook"], self._fences["beside"], lambda each: self._sockets.get(each)
+        )
+        self.scheduler = Scheduler(clock.monotonic, lambda delay, call: _loop().call_later(delay, call))
+        self.matches = MatchRegistry(
+            settings.name,
+            self.game.matches,
+            Rules(
+                Limits(matches.input_queue_size, matches.max_empty_s),
+                Patience(matches.catch_up_ticks, matches.overload_s),
+                matches.max_matches,
+            ),
+            self.scheduler,
+            ids.uuid4,
+            lambda: int.from_bytes(ids.key()[:8]),
+        )
+
+    def serve(self, world: World, perform: Callable[[Effects], None]) -> None:
+        """Let the game work on this world."""
+        self._sockets = world.connected
+        for fence in self._fences.values():
+            fence.server = LiveServer(world, self.matches, perform)
+        self.matches.serve(
+            Surroundings(
+                self._clock,
+                world.presences,
+                world.live_members,
+                perform,
+                lambda call: _loop().call_soon(call),
+            ),
+            self._session_vars,
+            self._spawn,
+            lambda match, members: perform(self._tell_overload(match, members)),
+        )
+
+    async def drain(self, now: asyncio.Event) -> None:
+        """Tell the matches that the server stops; wait until all, their time, or the wait is over (`now`)."""
+        if self._stop_grace_s > 0 and len(self.matches):
+            over = asyncio.Event()
+            self.matches.on_empty = over.set
+            self.matches.stop_all(self._stop_grace_s)
+            if len(self.matches):
+                waits = [self._tasks.spawn("over", over.wait()), self._tasks.spawn("now", now.wait())]
+                await asyncio.wait(waits, timeout=self._stop_grace_s, return_when=asyncio.FIRST_COMPLETED)
+        self.matches.close()
+
+    async def close(self) -> None:
+        """Stop every match and every call."""
+        self.matches.close()
+        for fence in self._fences.values():
+            await fence.close()
+        await self._tasks.cancel_all()
+
+    @property
+    def fences(self) -> Mapping[str, Fence]:
+        """By what they call."""
+        return self._fences
+
+    def _offered(self, game: Game) -> Mapping[str, Function]:
+        return {**{name: _answering(function) for name, function in game.rpcs.items()}, **self._functions}
+
+    def _session_vars(self, session_id: str) -> Mapping[str, str]:
+        socket = self._sockets.get(session_id)
+        return {} if socket is None else socket.session_vars
+
+    def _spawn(self, match: RunningMatch, started: Spawn) -> None:
+        name = f"{match.kind}.{getattr(started.function, '__name__', '')}"
+        self._fences["spawned"].start(name, lambda: started.function(*started.arguments))
+
+    def _tell_overload(self, match: RunningMatch, members: Sequence[str]) -> Effects:
+        content = {"match_id": match.match_id, "reason": "overloaded"}
+        told = notice(self._ids.uuid4(), "match_ended", MATCH_ENDED, self._clock.wall(), content)
+        return [Deliver(tuple(members), told)]
+
+
+def _answering(function: Callable[[Caller, str], Awaitable[Answer] | Answer]) -> Function:
+    """The function with its answer as text."""
+
+    async def answer(caller: Caller, payload: str) -> str:
+        answer = function(caller, payload)
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if answer is None or isinstance(answer, str):
+            return answer or ""
+        return msgspec.json.encode(answer).decode()
+
+    return answer
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()

@@ -1,0 +1,1 @@
+"""Game modules that tests let a server load, as its users write them."""
