@@ -28,6 +28,7 @@ from server.sections import (
     ListenSettings,
     MatchesSettings,
     NotificationSettings,
+    ObjectSettings,
     Section,
     SessionSettings,
     SocketSettings,
@@ -122,6 +123,7 @@ class Settings(BaseSettings):
     socket: SocketSettings = SocketSettings()
     chat: ChatSettings = ChatSettings()
     notifications: NotificationSettings = NotificationSettings()
+    objects: ObjectSettings = ObjectSettings()
     admission: AdmissionSettings = AdmissionSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     matches: MatchesSettings = MatchesSettings()

@@ -49,7 +49,7 @@ class Gate:
         self._jwks: Jwks | None = None
         self._keys: KeyWatch | None = None
         self._feed: RevocationFeed | None = None
-        self.store = Store(ids, spent_tokens=settings.identity.single_use_tokens)
+        self.store = Store(ids, spent_tokens=settings.identity.single_use_tokens, objects=settings.objects)
         self.before_authenticate = BeforeAuthenticate(
             before_authenticate,
             settings.identity.before_authenticate_timeout_s,

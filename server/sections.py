@@ -231,6 +231,19 @@ class MatchesSettings(Section):
     """When the server stops, matches are told and have so long to come to an end; 0: they just stop."""
 
 
+class ObjectSettings(Section):
+    """Stored objects: small JSON objects of the players and of the game."""
+
+    value_bytes: Annotated[int, Field(ge=64, le=1024 * 1024)] = 16_384
+    """Of one object, as JSON: a list of a hundred may be that many times as large."""
+    batch_max: Annotated[int, Field(ge=1, le=300)] = 100
+    """Objects that one call may write, read or delete. A call is one transaction, and others wait for it."""
+    of_player_max: Count = 1000
+    """Objects of one player; one more is refused. Clients write them, so it bounds the disk they can fill."""
+    of_server_max: Count = 10_000
+    """Objects of the server itself. Counted at each new one: let what grows with the players be theirs."""
+
+
 class SocketSettings(Section):
     server_key: SecretStr = SecretStr(DEFAULT_SERVER_KEY)
     max_message_bytes: Annotated[int, Field(ge=512, le=16 * 1024 * 1024)] = 4096

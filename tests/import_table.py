@@ -42,7 +42,11 @@ TABLE = {
     "server.observe": shell("protocol", libraries=("prometheus_client",)),
     # Writes are carried out in a task of their own, so that a caller who goes away takes nothing along.
     "server.storage": shell(
-        "protocol", "server.ids", "server.tasks", libraries=("sqlalchemy", "alembic", "aiosqlite", "asyncpg")
+        "protocol",
+        "server.ids",
+        "server.tasks",
+        "server.runtime.objects",  # the values that game code is handed are those that are stored
+        libraries=("sqlalchemy", "alembic", "aiosqlite", "asyncpg"),
     ),
     "server.cluster": shell("protocol"),
     "server.effects": pure("protocol", libraries=("msgspec",)),
@@ -118,6 +122,7 @@ TABLE = {
         "server.transport",
         "server.router",
         "server.observe",
+        "server.runtime.objects",  # what is stored, and why not
         "server.storage",
         "server.world",
         libraries=("aiohttp", "orjson", "prometheus_client"),

@@ -15,7 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.messages.notification import CHAT_REQUEST
-from server.storage import bans, families, links, messages, notifications, profiles
+from server.sections import ObjectSettings
+from server.storage import bans, families, links, messages, notifications, objects, profiles
 from server.storage.bans import Bans
 from server.storage.database import POOL_SIZE, Database
 from server.storage.engine import TIMEOUT_S, Work
@@ -23,6 +24,7 @@ from server.storage.families import Families, NewFamily
 from server.storage.links import IdentityName, Link
 from server.storage.messages import Messages
 from server.storage.notifications import NotificationStore
+from server.storage.objects import StoredObjects
 from server.storage.profiles import Profile, Profiles
 from server.storage.revocations import Ended, RevocationLog, Revoked, record
 from server.storage.spent_tokens import Spending, SpentTokens
@@ -34,6 +36,7 @@ ATTEMPTS = 8
 NAME_BYTES = 128
 SPENT_TOKENS = 100_000
 FAMILIES = 20
+OBJECTS = ObjectSettings()
 
 # Built once: SQLAlchemy takes longer to build a statement and to find it in its cache than to run it.
 _FIND = (
@@ -99,7 +102,9 @@ def is_account_id(text: str) -> bool:
 class Store:
     """The database. You must `open` it before use and `close` it at the end."""
 
-    def __init__(self, names: Names, *, spent_tokens: int = SPENT_TOKENS) -> None:
+    def __init__(
+        self, names: Names, *, spent_tokens: int = SPENT_TOKENS, objects: ObjectSettings = OBJECTS
+    ) -> None:
         """`spent_tokens`: how many used identity tokens are remembered at once."""
         self._names = names
         self._spent = SpentTokens(spent_tokens)
@@ -110,6 +115,7 @@ class Store:
         self.revocations = RevocationLog(self.database)
         self.messages = Messages(self.database)
         self.notifications = NotificationStore(self.database)
+        self.objects = StoredObjects(self.database, objects)
 
     async def open(self, url: str, *, pool_size: int = POOL_SIZE, timeout_s: float = TIMEOUT_S) -> None:
         """Open `sqlite:///path` or `postgresql://…`, and bring its schema up to date. Raises ValueError."""
@@ -216,6 +222,7 @@ class Store:
             ended = await families.remove(connection, account_id, now, Ended.DELETED)
             await messages.forget(connection, account_id)
             await notifications.forget(connection, account_id, requests=CHAT_REQUEST)
+            await objects.forget(connection, account_id)
             await connection.execute(delete(identities).where(identities.c.account_id == account_id))
             await connection.execute(delete(accounts).where(accounts.c.id == account_id))
             await record(connection, ended)

@@ -130,3 +130,24 @@ notifications = Table(
     Index("notifications_by_sender", "sender_id", "code"),
     sqlite_autoincrement=True,
 )
+
+# In the order of their bytes, on either database: a page goes on where the last one ended.
+NAME = String(128).with_variant(String(128, collation="C"), "postgresql")
+
+objects = Table(
+    "objects",
+    metadata,
+    # Empty: the server itself, which has no account. Whoever writes holds the account of any other.
+    Column("user_id", String(36), primary_key=True),
+    Column("collection", NAME, primary_key=True),
+    Column("key", NAME, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("permission_read", Integer, nullable=False),
+    Column("permission_write", Integer, nullable=False),
+    Column("create_time", TIME, nullable=False),
+    Column("update_time", TIME, nullable=False),
+    # A collection of all players: everything in it, and what everybody may read of it.
+    Index("objects_of_collection", "collection", "key", "user_id"),
+    Index("objects_readable", "collection", "permission_read", "key", "user_id"),
+)
