@@ -186,6 +186,7 @@ class Server:
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
             | readings.browsers(browsers)
+            | readings.objects(gate.store.objects)
             | readings.storage(gate.store.database)
             | readings.keys(gate.jwks)
             | readings.signing_keys(gate.keys),

@@ -22,6 +22,7 @@ from server.router import Router
 from server.sessions.expiry import Expiry
 from server.sessions.registry import Registry
 from server.storage.database import Database
+from server.storage.objects import StoredObjects
 from server.talk.talk import Talk
 from server.transport.keepalive import Keepalive
 from server.web.browsers import Browsers
@@ -188,6 +189,17 @@ def browsers(parts: Browsers) -> Readings:
         "lockgate_tickets_not_given_total": lambda: tickets.not_given,
         "lockgate_cookie_requests_refused_total": lambda: {
             reason.value: count for reason, count in cookies.refused.items()
+        },
+    }
+
+
+def objects(stored: StoredObjects) -> Readings:
+    """Small JSON objects of the players and of the game."""
+    return {
+        "lockgate_objects_written_total": lambda: stored.written,
+        "lockgate_objects_deleted_total": lambda: stored.deleted,
+        "lockgate_objects_refused_total": lambda: {
+            reason.value: count for reason, count in stored.refused.items()
         },
     }
 

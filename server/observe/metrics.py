@@ -140,6 +140,11 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_notifications_pushed_out_total": Metric(
         "counter", "Notifications that newer ones of the same player pushed out."
     ),
+    "lockgate_objects_written_total": Metric("counter", "Stored objects written."),
+    "lockgate_objects_deleted_total": Metric("counter", "Stored objects deleted."),
+    "lockgate_objects_refused_total": Metric(
+        "counter", "Calls about stored objects that were refused as a whole.", "reason"
+    ),
     "lockgate_writes_in_turn_waiting": Metric(
         "gauge", "Chat messages and notifications being written, or waiting for an earlier one."
     ),

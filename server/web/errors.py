@@ -28,6 +28,7 @@ from server.identity.failures import (
     Unauthenticated,
     Unfinished,
 )
+from server.runtime.objects import ObjectsRefused, Refusal
 from server.storage.failures import StorageUnavailable
 
 log = structlog.get_logger("lockgate.web")
@@ -90,6 +91,15 @@ _CODES: dict[type[Denied], Code] = {
 }
 
 
+_REFUSALS: dict[Refusal, Code] = {
+    Refusal.VERSION: Code.INVALID_ARGUMENT,
+    Refusal.PERMISSION: Code.INVALID_ARGUMENT,
+    Refusal.INVALID: Code.INVALID_ARGUMENT,
+    Refusal.FULL: Code.FAILED_PRECONDITION,
+    Refusal.OWNER: Code.NOT_FOUND,  # the account went while its call was under way
+}
+
+
 class Failure(Exception):
     """A request is answered with this code and text."""
 
@@ -129,6 +139,8 @@ def answer(error: Exception) -> web.StreamResponse:
     match error:
         case Failure():
             return failed(error.code, error.message)
+        case ObjectsRefused():
+            return failed(_REFUSALS[error.refusal], str(error))
         case StorageUnavailable():
             return _later(failed(Code.UNAVAILABLE, error.message), error.retry_after_s)
         case TryLater():

@@ -7,6 +7,7 @@ Refusals name our field, never the caller's value. The query is read by `paramet
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from server.web.errors import Code, Failure
 
 MAX_BODY = 262_144
 MAX_DEPTH = 64
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,9})", re.ASCII)
 
 
 async def body_bytes(request: web.Request) -> bytes:
@@ -87,6 +90,29 @@ def text_map(body: Mapping[str, Any], name: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise _invalid(f"proto: invalid value for map field {name}")
     return value
+
+
+def messages(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A repeated field of messages, empty if unset."""
+    value = field(body, name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise _invalid(f"proto: invalid value for repeated field {name}")
+    return value
+
+
+def optional_int32(body: Mapping[str, Any], name: str) -> int | None:
+    """An integer field that may be unset (`Int32Value`), as a number or as its text."""
+    value = field(body, name)
+    if value is None:
+        return None
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        value = int(value)
+    # A number with a fraction of zero is an integer; true and false are numbers to Python alone.
+    if isinstance(value, bool | str | list | dict) or value != int(value) or not -(2**31) <= value < 2**31:
+        raise _invalid(f"proto: invalid value for int32 field {name}")
+    return int(value)
 
 
 def credentials(request: web.Request, scheme: str) -> str | None:

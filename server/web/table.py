@@ -16,7 +16,7 @@ from server.identity.logins import Logins
 from server.identity.tokens import SessionClaims, Tokens
 from server.ids import Ids
 from server.storage.store import Store
-from server.web import account, auth, channel, links, matches, notifications, parties, rpc, users
+from server.web import account, auth, channel, links, matches, notifications, parties, rpc, storage, users
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.errors import json_response
@@ -105,6 +105,14 @@ def _refresh(deps: SiteDeps, address: str) -> None:
 async def _call_function(deps: SiteDeps, request: web.Request) -> web.StreamResponse:
     address = deps.addresses.of(request)
     return await rpc.call(request, address, deps.functions, deps.tokens, deps.http_key.encode())
+
+
+async def _delete_objects(deps: SiteDeps, request: web.Request, caller: SessionClaims) -> web.StreamResponse:
+    return await storage.delete_objects(request, caller, deps.store.objects)
+
+
+async def _list_objects(deps: SiteDeps, request: web.Request, caller: SessionClaims) -> web.StreamResponse:
+    return await storage.list_objects(request, caller, deps.store.objects)
 
 
 ROUTES: tuple[Route | PlayerRoute, ...] = (
@@ -198,6 +206,20 @@ ROUTES: tuple[Route | PlayerRoute, ...] = (
             request, caller, deps.store.notifications
         ),
     ),
+    PlayerRoute(
+        "PUT",
+        "/v2/storage",
+        lambda deps, request, caller: storage.write_objects(request, caller, deps.store.objects, deps.clock),
+    ),
+    PlayerRoute(
+        "POST",
+        "/v2/storage",
+        lambda deps, request, caller: storage.read_objects(request, caller, deps.store.objects),
+    ),
+    PlayerRoute("DELETE", "/v2/storage", _delete_objects),
+    PlayerRoute("PUT", "/v2/storage/delete", _delete_objects),
+    PlayerRoute("GET", "/v2/storage/{collection:[^/]+}", _list_objects),
+    PlayerRoute("GET", "/v2/storage/{collection:[^/]+}/{user_id:[^/]+}", _list_objects),
     Route("GET", rpc.PATH, Scheme.NONE, _call_function),
     Route("POST", rpc.PATH, Scheme.NONE, _call_function),
 )

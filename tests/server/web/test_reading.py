@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from server.web.reading import MAX_BODY
+from server.web.errors import Failure
+from server.web.reading import MAX_BODY, messages, optional_int32
 from tests.support.site import AUTHENTICATE, SERVER_KEY, Site, bearer, post, raw
 
 
@@ -135,3 +136,30 @@ async def test_what_is_no_number_of_32_bits_is_refused(site: Site, limit: str, q
         400,
         f'parsing field "limit": strconv.ParseInt: parsing "{quoted}": {why}',
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(None, None), (0, 0), (-3, -3), ("7", 7), ("-7", -7), (2.0, 2), (1e3, 1000), (2**31 - 1, 2**31 - 1)],
+)
+def test_an_integer_is_read_as_a_number_or_its_text(value: object, read: int | None) -> None:
+    assert optional_int32({"maxSize": value}, "max_size") == read
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, 1.5, "", "1.5", "one", "+1", "01", "1" * 5000, [], {}, 2**31, -(2**31) - 1, 1e300]
+)
+def test_what_is_no_integer_of_32_bits_is_refused(value: object) -> None:
+    with pytest.raises(Failure, match="proto: invalid value for int32 field max_size"):
+        optional_int32({"max_size": value}, "max_size")
+
+
+def test_a_list_of_messages_is_read() -> None:
+    assert messages({}, "objects") == messages({"objects": None}, "objects") == []
+    assert messages({"objects": [{"a": 1}, {}]}, "objects") == [{"a": 1}, {}]
+
+
+@pytest.mark.parametrize("value", [{}, "x", 1, [None], [[]], [{}, "x"]])
+def test_any_other_list_is_refused(value: object) -> None:
+    with pytest.raises(Failure, match="proto: invalid value for repeated field objects"):
+        messages({"objects": value}, "objects")
