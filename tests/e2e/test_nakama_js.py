@@ -130,6 +130,18 @@ CHANNELS = [
     "list notifications and delete them",
     "leave",
 ]
+OBJECTS = [
+    "sign in",
+    "write two objects and read them back",
+    "change one in the version that is known",
+    "a version that is over changes nothing",
+    "what is no object is refused",
+    "another player reads what is public",
+    "and has own objects under the same names",
+    "list page by page",
+    "what no client may change stays",
+    "delete one's own, if it is there",
+]
 
 
 def given(server: RunningServer, formats: tuple[str, str]) -> dict[str, Any]:
@@ -177,6 +189,7 @@ MIXED = ("protobuf", "json")
         ("channels.mjs", CHANNELS, {}, JSON),
         ("channels.mjs", CHANNELS, {}, PROTOBUF),
         ("channels.mjs", CHANNELS, {}, MIXED),
+        ("objects.mjs", OBJECTS, {}, JSON),
         ("auto_refresh.mjs", AUTO_REFRESH, SHORT_LIVED, JSON),
     ],
 )

@@ -8,7 +8,9 @@ from server.config import Settings
 from server.gate import Gate
 from server.identity.signingkeys import KeyFileError
 from server.ids import RandomIds
+from server.runtime.objects import InvalidObject
 from tests.support.clock import ManualClock
+from tests.support.objects import object_id
 
 
 def settings(folder: Path, **changed: object) -> Settings:
@@ -72,3 +74,13 @@ async def test_development_has_no_limits_per_address_unless_they_are_set(
 
 
 SET = "refreshes_per_minute_per_address"
+
+
+async def test_stored_objects_have_the_limits_that_are_set(tmp_path: Path) -> None:
+    gate = made(settings(tmp_path, objects={"batch_max": 1}))
+    await gate.start()
+
+    with pytest.raises(InvalidObject, match="at most 1"):
+        await gate.store.objects.read([object_id("a"), object_id("b")])
+
+    await gate.stop()
