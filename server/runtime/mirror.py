@@ -62,7 +62,7 @@ class Mirror:
             try:
                 kind = type(value)
                 if kind is float and type(old) is float and isfinite(value):  # what changes most, first
-                    if value != old or (value == 0 and repr(value) != repr(old)):
+                    if value != old or (value == 0 and repr(value) != repr(old)):  # -0.0 is not 0.0
                         held[key] = patch[key] = value
                     continue
                 if kind not in _PLAIN:
@@ -84,11 +84,10 @@ class Mirror:
         return patch
 
     def _same(self, old: Any, value: Any) -> bool:
-        """Whether a client could not tell them apart. 1, 1.0 and True are three things."""
-        kind = type(value)
-        if kind is list:
+        """Whether a client could not tell them apart: 1, 1.0 and True are three things. Floats: above."""
+        if type(value) is list:
             return type(old) is Raw and bytes(old) == self._attempt(value)
-        return kind is type(old) and bool(value == old) and (bool(value) or repr(value) == repr(old))  # -0.0
+        return type(value) is type(old) and bool(value == old)
 
     def _attempt(self, value: Any) -> bytes:
         """Encoded, or nothing if it cannot be: whoever then takes it over learns why."""

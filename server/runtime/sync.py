@@ -191,13 +191,10 @@ class _Collection:
 
     def delta(self, had: frozenset[str], keys: frozenset[str]) -> dict[str, Raw | None]:
         """What leads from the entries shown before to those shown now."""
-        if had == keys:
-            return {key: part for key, part in self._changed.items() if key in keys}
-        part: dict[str, Raw | None] = {
-            key: part for key, part in self._changed.items() if key in keys and key in had
-        }
-        part.update(self.whole(keys - had))
-        part.update(dict.fromkeys(sorted(had - keys)))
+        part: dict[str, Raw | None] = {key: patch for key, patch in self._changed.items() if key in keys}
+        if had != keys:
+            part.update(self.whole(keys - had))
+            part.update(dict.fromkeys(sorted(had - keys)))
         return part
 
     def _encoded(self, key: str) -> Raw:
