@@ -42,11 +42,9 @@ class Runner:
     rested_at: float = 0.0
 
     def run(self, distance: float) -> None:
-        self.x = min(max(self.x + self.dx * distance, 0.0), SIZE)  # the wall holds
+        """Run so far, but not through the wall."""
+        self.x = min(max(self.x + self.dx * distance, 0.0), SIZE)
         self.y = min(max(self.y + self.dy * distance, 0.0), SIZE)
-
-    def is_near(self, other: "Runner", distance: float) -> bool:
-        return hypot(self.x - other.x, self.y - other.y) <= distance
 
     def shown(self) -> dict[str, Any]:
         return {"name": self.name, "x": round(self.x, 2), "y": round(self.y, 2)}
@@ -120,7 +118,8 @@ class Arena(Match):
     def tag(self, runner: Runner, target: Runner) -> None:
         """A point for who reaches another; the other goes on somewhere else."""
         now = self.context.elapsed
-        if now >= runner.rested_at and target is not runner and runner.is_near(target, REACH):
+        near = hypot(target.x - runner.x, target.y - runner.y) <= REACH
+        if near and now >= runner.rested_at and target is not runner:
             runner.score, runner.rested_at = runner.score + 1, now + REST_S
             target.x, target.y = self.spot()
 
@@ -136,7 +135,7 @@ class Arena(Match):
 
     def sees(self, player: Player) -> list[str]:
         me = self.runners[player.user_id]
-        return [name for name, each in self.runners.items() if me.is_near(each, SIGHT)]
+        return [name for name, each in self.runners.items() if hypot(each.x - me.x, each.y - me.y) <= SIGHT]
 
     def show(self) -> None:
         state, left_s = self.world.state, self.round_s - self.context.elapsed
