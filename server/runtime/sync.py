@@ -73,7 +73,9 @@ class Synced:
     function that says which: nothing else of them ever leaves the server. An entry that comes into view is
     sent whole, one that leaves it is removed. All the rest of the state is seen by all.
 
-    Messages are reliable, and have to be: each builds on the one before.
+    Messages are reliable, and have to be: each builds on the one before. `publish` looks at the whole state,
+    so its cost grows with that; a snapshot must fit in one message (1 MiB). A match that is stored need only
+    keep `state`: once that is set again, everybody begins with a snapshot.
     """
 
     def __init__(
