@@ -20,13 +20,17 @@ from server.runtime.hooks import (
 )
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
+from server.runtime.replica import Gap, Replica
+from server.runtime.sync import Form, Synced
 
 __all__ = [
     "Caller",
     "Context",
     "Dispatcher",
+    "Form",
     "FunctionError",
     "GameServer",
+    "Gap",
     "Identity",
     "Input",
     "Match",
@@ -35,7 +39,9 @@ __all__ = [
     "NotPossible",
     "Player",
     "Presence",
+    "Replica",
     "Stream",
+    "Synced",
     "TooMuch",
     "after",
     "before",

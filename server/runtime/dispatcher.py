@@ -91,7 +91,7 @@ class Dispatcher:
             op_code=_op_code(op_code),
             data=encoded(data),
             to=None if to is None else _sessions(to),
-            skip=_sessions(skip),
+            skip=_sessions(skip) if skip else (),
             sender=sender,
             reliable=reliable,
         )
@@ -138,7 +138,7 @@ class Dispatcher:
 
 
 def _sessions(players: Iterable[Player]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(player.session_id for player in players))
+    return tuple(dict.fromkeys([player.session_id for player in players]))
 
 
 def _op_code(number: int) -> int:
