@@ -25,6 +25,8 @@ from server.core.status import Statuses
 from server.core.stream import Streams
 from server.eviction import Eviction
 from server.game.host import GameHost
+from server.game.shelf import DatabaseShelf
+from server.game.stored import GameStorage
 from server.gate import Gate
 from server.identity.before_authenticate import Hook
 from server.identity.signingkeys import KeyFileError
@@ -35,6 +37,7 @@ from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
 from server.runtime.game import GameError
+from server.runtime.loader import load
 from server.sections import parse_address
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
@@ -109,14 +112,17 @@ class Server:
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
-        self.game = GameHost(settings, self._clock, self._ids, functions)
+        game = load(settings.runtime.modules)
         self._gate = Gate(
             settings,
             self._clock,
             self._ids,
             dev=dev,
-            before_authenticate=before_authenticate or self.game.game.before_authenticate,
+            before_authenticate=before_authenticate or game.before_authenticate,
         )
+        shelf = DatabaseShelf(self._gate.store.matches, settings.name)
+        storage = GameStorage(self._gate.store.objects, self._clock.wall)
+        self.game = GameHost(game, settings, self._clock, self._ids, shelf, storage, functions)
         self._live_matches = live_matches or self.game.matches
         self._runners: list[SiteRunner] = []
         self._rounds: asyncio.Task[None] | None = None
@@ -155,6 +161,7 @@ class Server:
         world = self.world = self._world()
         performer, router = self._play(world)
         self.performer = performer
+        await self.game.restore()
         eviction = Eviction(
             self._registry,
             gate.logins.end,

@@ -109,6 +109,13 @@ def game(game: GameHost) -> Readings:
         "lockgate_live_matches": lambda: len(matches),
         "lockgate_live_matches_created_total": lambda: matches.created,
         "lockgate_live_matches_ended_total": lambda: _by_value(matches.ended_by),
+        "lockgate_live_matches_restored_total": lambda: matches.restored,
+        "lockgate_match_snapshots_total": lambda: {
+            "written": game.keeper.written,
+            "not_written": game.keeper.failed,
+            "too_large": game.keeper.too_large,
+        },
+        "lockgate_match_snapshots_waiting": lambda: game.keeper.waiting,
         "lockgate_match_inputs_dropped_total": lambda: matches.inputs_dropped,
         "lockgate_match_tick_lateness_seconds": lambda: scheduler.lateness,
         "lockgate_match_tick_duration_seconds": lambda: scheduler.duration,

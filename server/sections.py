@@ -227,6 +227,18 @@ class MatchesSettings(Section):
     overload_s: Positive = 10
     """A match whose ticks take too long is slowed down, and after so long ended with its players told. Too
     short, and one bad moment ends it; too long, and the others bear with it."""
+    reconnect_s: Annotated[float, Field(ge=0, le=86_400)] = 0
+    """How long the seat of a player whose connection dropped is held, unless the match says otherwise; 0: not
+    at all. Too long, and others play with somebody who is gone."""
+    snapshot_ticks: Annotated[int, Field(ge=0)] = 0
+    """After a crash, a match that can be kept goes on from a state that is at most so many ticks old. Few,
+    and writing takes time from playing; 0: it is kept only when the server stops."""
+    snapshot_bytes: Count = 1_048_576
+    """Of one snapshot; a larger one is not kept."""
+    restore_s: Annotated[float, Field(ge=0, le=86_400)] = 60
+    """After a restart, players have so long to take their seats again."""
+    restore_age_s: Annotated[float, Field(ge=0)] = 3600
+    """Matches kept longer ago than that are not taken up again."""
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 0
     """When the server stops, matches are told and have so long to come to an end; 0: they just stop."""
 

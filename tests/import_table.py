@@ -94,6 +94,8 @@ TABLE = {
         "server.runtime",
         "server.sessions.notices",
         "server.storage.failures",
+        "server.storage.kept_matches",
+        "server.storage.objects",
         "server.tasks",
         "server.world",
         libraries=("msgspec",),

@@ -12,7 +12,7 @@ from server.core.stream import StreamError, custom_stream
 from server.effects import Disconnect, Effects
 from server.effects import Stream as Place
 from server.matches.registry import CannotCreate, MatchRegistry
-from server.runtime.api import MatchInfo, NoSuchMatch, NotPossible, Presence, Stream
+from server.runtime.api import MatchInfo, NoSuchMatch, NotPossible, Presence, Storage, Stream
 from server.runtime.match import Match
 from server.storage.failures import StorageUnavailable
 from server.world import World
@@ -23,7 +23,14 @@ MAX_LISTED = 100
 class LiveServer:
     """The public API `GameServer` on the running server."""
 
-    def __init__(self, world: World, matches: MatchRegistry, perform: Callable[[Effects], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        matches: MatchRegistry,
+        perform: Callable[[Effects], None],
+        storage: Storage,
+    ) -> None:
+        self.storage = storage
         self._world = world
         self._matches = matches
         self._perform = perform

@@ -14,14 +14,15 @@ from server.game.fence import Fence
 from server.game.hooks import GameHooks
 from server.game.remote_calls import RemoteCalls
 from server.ids import Ids
+from server.matches.keeper import Keeper, Shelf
 from server.matches.pace import Patience
 from server.matches.registry import MatchRegistry, Rules
 from server.matches.running import RunningMatch, Surroundings
 from server.matches.scheduler import Scheduler
+from server.runtime.api import Storage
 from server.runtime.dispatcher import Spawn
 from server.runtime.game import Game
 from server.runtime.hooks import Answer
-from server.runtime.loader import load
 from server.runtime.run import Limits
 from server.sessions.notices import MATCH_ENDED, notice
 from server.tasks import TaskOwner
@@ -31,19 +32,30 @@ from server.world import Connected, World
 class GameHost:
     """`serve` it with the world before players come; `close` it at the end.
 
-    Raises GameError when the game's modules cannot be used. `functions` are remote calls beside theirs.
+    `functions` are remote calls beside those of the game's modules. `shelf`: where matches are kept.
+    `storage`: the game's own.
     """
 
     def __init__(
-        self, settings: Settings, clock: Clock, ids: Ids, functions: Mapping[str, Function] | None = None
+        self,
+        game: Game,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        shelf: Shelf,
+        storage: Storage,
+        functions: Mapping[str, Function] | None = None,
     ) -> None:
         runtime, matches = settings.runtime, settings.matches
         self._clock = clock
         self._ids = ids
         self._functions = functions or {}
+        self._storage = storage
         self._tasks = TaskOwner("game")
         self._stop_grace_s = matches.stop_grace_s
-        self.game = load(runtime.modules)
+        self.game = game
+        self._restore_age_s = matches.restore_age_s
+        self.keeper = Keeper(shelf, self._tasks, max_bytes=matches.snapshot_bytes)
         self._fences = {
             kind: Fence(
                 kind, TaskOwner(kind), timeout_s=runtime.rpc_timeout_s, concurrent=runtime.rpc_concurrent
@@ -60,20 +72,23 @@ class GameHost:
             settings.name,
             self.game.matches,
             Rules(
-                Limits(matches.input_queue_size, matches.max_empty_s),
+                Limits(matches.input_queue_size, matches.max_empty_s, matches.reconnect_s, matches.restore_s),
                 Patience(matches.catch_up_ticks, matches.overload_s),
                 matches.max_matches,
+                # Twice as often as asked: while one is being written, the one before is young enough.
+                keep_every=(matches.snapshot_ticks + 1) // 2,
             ),
             self.scheduler,
             ids.uuid4,
             lambda: int.from_bytes(ids.key()[:8]),
+            self.keeper,
         )
 
     def serve(self, world: World, perform: Callable[[Effects], None]) -> None:
         """Let the game work on this world."""
         self._sockets = world.connected
         for fence in self._fences.values():
-            fence.server = LiveServer(world, self.matches, perform)
+            fence.server = LiveServer(world, self.matches, perform, self._storage)
         self.matches.serve(
             Surroundings(
                 self._clock,
@@ -86,6 +101,18 @@ class GameHost:
             self._spawn,
             lambda match, members: perform(self._tell_overload(match, members)),
         )
+
+    async def restore(self) -> None:
+        """Go on with the matches of an earlier run. Raises StorageUnavailable."""
+        kept = await self.keeper.load(int(self._clock.wall() - self._restore_age_s))
+        self.matches.restore(kept)
+
+    def replace(self, game: Game) -> None:
+        """Go on with other code of the same game."""
+        self.calls.replace(self._offered(game))
+        self.game = game
+        self.hooks.replace(game)
+        self.matches.replace(game.matches)
 
     async def drain(self, now: asyncio.Event) -> None:
         """Tell the matches that the server stops; wait until all, their time, or the wait is over (`now`)."""
@@ -103,6 +130,7 @@ class GameHost:
         self.matches.close()
         for fence in self._fences.values():
             await fence.close()
+        await self.keeper.close()
         await self._tasks.cancel_all()
 
     @property

@@ -13,6 +13,7 @@ import structlog
 from protocol.messages import MatchDataSend, UserPresence
 from server.core.live_match import Left, LiveMatch, MatchFilter, NoSuchMatch, live_stream
 from server.core.match_index import MatchIndex
+from server.matches.keeper import Keeper, KeptMatch
 from server.matches.pace import Pace, Patience
 from server.matches.running import RunningMatch, Surroundings, lines_of
 from server.matches.scheduler import Scheduler
@@ -21,6 +22,7 @@ from server.runtime.dispatcher import Spawn
 from server.runtime.match import Match
 from server.runtime.players import Player
 from server.runtime.run import Cause, Limits, MatchRun
+from server.runtime.snapshot import SnapshotError, decode
 
 log = structlog.get_logger("lockgate.matches")
 
@@ -34,11 +36,12 @@ class CannotCreate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`max_matches`: running at once."""
+    """`max_matches`: running at once. `keep_every`: ticks from one snapshot to the next, 0: none."""
 
     limits: Limits = field(default_factory=Limits)
     patience: Patience = field(default_factory=Patience)
     max_matches: int = 10_000
+    keep_every: int = 0
 
 
 class MatchRegistry:
@@ -52,6 +55,7 @@ class MatchRegistry:
         scheduler: Scheduler,
         new_id: Callable[[], str],
         new_seed: Callable[[], int],
+        keeper: Keeper,
     ) -> None:
         self._node = node
         self.kinds = kinds
@@ -60,6 +64,7 @@ class MatchRegistry:
         self._scheduler = scheduler
         self._new_id = new_id
         self._new_seed = new_seed
+        self._keeper = keeper
         self._around: Surroundings
         self._session_vars: Callable[[str], Mapping[str, str]]
         self._spawn: Callable[[RunningMatch, Spawn], None]
@@ -71,6 +76,7 @@ class MatchRegistry:
         self.on_empty: Callable[[], None] | None = None
         """Called when the last match has ended."""
         self.created = 0
+        self.restored = 0
         self.dropped = 0
         """Inputs of matches that have ended which found no room."""
         self.ended_by: Counter[Cause] = Counter(dict.fromkeys(Cause, 0))
@@ -115,14 +121,45 @@ class MatchRegistry:
         if len(self._matches) >= self._rules.max_matches:
             log.warning("matches_full", matches=len(self._matches), setting="matches.max_matches")
             raise CannotCreate("too many matches run")
-        match_id = f"{self._new_id()}.{self._node}"
-        return self._begin(match_id, kind, game, params)
+        match = self._new(f"{self._new_id()}.{self._node}", kind, game, self._new_seed())
+        self.created += 1
+        log.info("match_created", match_id=match.match_id, kind=kind, tick_rate=game.tick_rate)
+        match.begin(params)
+        if match.run.error is not None:
+            raise CannotCreate(f"{kind} failed to begin")
+        if not match.over:
+            self._scheduler.add(match)
+        return match.match_id
 
-    def _begin(self, match_id: str, kind: str, game: type[Match], params: Mapping[str, object]) -> str:
+    def restore(self, kept: Sequence[KeptMatch]) -> None:
+        """Go on with matches of an earlier run. One that cannot be is logged, and stays kept."""
+        for each in kept:
+            game = self.kinds.get(each.kind)
+            try:
+                if game is None:
+                    raise SnapshotError("there is no such match any more")
+                self._restore(each, game)
+            except (SnapshotError, CannotCreate) as error:
+                log.error("match_not_restored", match_id=each.match_id, kind=each.kind, reason=str(error))
+
+    def replace(self, kinds: Mapping[str, type[Match]]) -> None:
+        """Make matches of these classes from now on; those that run go on with the new code if they can."""
+        self.kinds = kinds
+        for match in tuple(self._matches.values()):
+            game = kinds.get(match.kind)
+            if game is None or match.run.is_of(game):
+                continue
+            try:
+                match.replace(game())
+            except Exception as error:  # the game's own constructor, or a state that does not fit
+                reason = str(error) if isinstance(error, SnapshotError) else type(error).__name__
+                log.warning("match_runs_old_code", match_id=match.match_id, kind=match.kind, reason=reason)
+
+    def _new(self, match_id: str, kind: str, game: type[Match], seed: int) -> RunningMatch:
         stream = live_stream(match_id)
         if stream is None:
-            raise AssertionError("a new id is of a match that the server runs")
-        context = Context(match_id, self._node, game.tick_rate, self._new_seed())
+            raise CannotCreate(f"{match_id} is no id of a match")
+        context = Context(match_id, self._node, game.tick_rate, seed)
         try:
             run = MatchRun(game(), context, self._rules.limits)
         except Exception as error:  # the game's own constructor
@@ -130,20 +167,28 @@ class MatchRegistry:
             raise CannotCreate(f"{kind} failed to begin") from error
         # Its first tick is a step away, so that whoever made it has the time to say where it is.
         first = self._around.clock.monotonic() + 1 / game.tick_rate
-        match = RunningMatch(
-            kind, run, stream, Pace(game.tick_rate, first, self._rules.patience), self._around, self
-        )
+        pace = Pace(game.tick_rate, first, self._rules.patience)
+        match = RunningMatch(kind, run, stream, pace, self._around, self, keep_every=self._rules.keep_every)
         self._matches[match_id] = match
-        self.created += 1
         listed = LiveMatch(match_id, "", 0, game.tick_rate, kind)
         self._index.add(listed, create_time=int(self._around.clock.wall() * 1000))
-        log.info("match_created", match_id=match_id, kind=kind, tick_rate=game.tick_rate)
-        match.begin(params)
-        if match.run.error is not None:
-            raise CannotCreate(f"{kind} failed to begin")
-        if not match.over:
-            self._scheduler.add(match)
-        return match_id
+        return match
+
+    def _restore(self, kept: KeptMatch, game: type[Match]) -> None:
+        snapshot = decode(kept.data)
+        match = self._new(kept.match_id, kept.kind, game, snapshot.seed)
+        try:
+            match.restore(snapshot)
+        except SnapshotError:
+            del self._matches[match.match_id]
+            self._index.remove(match.match_id)
+            raise
+        if match.over:
+            return
+        self._index.relabel(match.match_id, match.run.label)
+        self._scheduler.add(match)
+        self.restored += 1
+        log.info("match_restored", match_id=match.match_id, kind=kept.kind, tick=snapshot.tick)
 
     def signal(self, match_id: str, data: str) -> str:
         """Ask a match something. Raises NoSuchMatch."""
@@ -157,10 +202,10 @@ class MatchRegistry:
         return found
 
     def stop_all(self, grace_s: float) -> None:
-        """Make no more matches, and tell those that run that the server stops in so many seconds."""
+        """Make no more matches. Those that can be are kept and stop; the others have so many seconds."""
         self.accepting = False
         for match in tuple(self._matches.values()):
-            match.stop(grace_s)
+            match.stop(0 if self.keep(match) else grace_s)
 
     def close(self) -> None:
         """Stop every match at once."""
@@ -190,12 +235,20 @@ class MatchRegistry:
         if match is not None:
             match.receive(me.session_id, message.op_code, message.data, reliable=message.reliable)
 
-    def left(self, me: UserPresence, match_id: str, _why: Left) -> None:
+    def left(self, me: UserPresence, match_id: str, why: Left) -> None:
         match = self._matches.get(match_id)
         if match is not None:
-            match.left(me.session_id)
+            match.left(me.session_id, why)
 
     # ---- told by the matches
+
+    def keep(self, match: RunningMatch) -> bool:
+        """Write a match down. False for one that cannot be kept."""
+        data = match.snapshot()
+        if data is None:
+            return False
+        taken_at = int(self._around.clock.wall())
+        return self._keeper.keep(KeptMatch(match.match_id, match.kind, taken_at, data))
 
     def relabelled(self, match: RunningMatch) -> None:
         self._index.relabel(match.match_id, match.run.label)
@@ -210,6 +263,8 @@ class MatchRegistry:
         self._matches.pop(match.match_id, None)
         self._index.remove(match.match_id)
         self._scheduler.remove(match)
+        if cause is not Cause.STOPPED:
+            self._keeper.forget(match.match_id)
         self.ended_by[cause] += 1
         self.dropped += match.run.dropped
         if cause is Cause.OVERLOADED:

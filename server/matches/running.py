@@ -14,19 +14,24 @@ import structlog
 from protocol.close import CloseReason
 from protocol.messages import MatchData, UserPresence
 from server.clock import Clock
-from server.core.live_match import JoinRefused, LiveMembers, NoSuchMatch
+from server.core.live_match import JoinRefused, Left, LiveMembers, NoSuchMatch
 from server.core.presence import Presences
 from server.effects import Deliver, Disconnect, Effects, Stream
 from server.matches.pace import Pace
 from server.runtime.dispatcher import Broadcast, Kick, Output, SetLabel, Spawn
+from server.runtime.match import Match
 from server.runtime.players import Player
 from server.runtime.run import Cause, MatchRun
+from server.runtime.snapshot import Snapshot, SnapshotError
 
 log = structlog.get_logger("lockgate.matches")
 
 
 class Owner(Protocol):
     """Who keeps the running matches."""
+
+    def keep(self, match: "RunningMatch") -> bool:
+        """It is time to write the match down."""
 
     def relabelled(self, match: "RunningMatch") -> None:
         """The match is found by another label now."""
@@ -53,17 +58,30 @@ class RunningMatch:
     """A match on the server, `Ticking` for the scheduler."""
 
     def __init__(
-        self, kind: str, run: MatchRun, stream: Stream, pace: Pace, around: Surroundings, owner: Owner
+        self,
+        kind: str,
+        run: MatchRun,
+        stream: Stream,
+        pace: Pace,
+        around: Surroundings,
+        owner: Owner,
+        *,
+        keep_every: int = 0,
     ) -> None:
+        """`keep_every`: so many ticks it is to be written down; 0: never."""
         self.kind = kind
         self.run = run
         self.stream = stream
         self._pace = pace
         self._around = around
         self._owner = owner
+        self._keep_every = keep_every if run.can_be_kept else 0
         self._happened: list[Callable[[], None]] = []
         """Joins and leaves that the game does not know of yet."""
+        self._claimed: set[str] = set()
+        """Held seats whose players are on their way back, by session id."""
         self._told_slow = False
+        self._told_unkept = False
         self.over = False
 
     @property
@@ -84,6 +102,12 @@ class RunningMatch:
         Raises JoinRefused and NoSuchMatch.
         """
         self.catch_up()
+        seat = None if self.over else self._free_seat(player.user_id)
+        if seat is not None:
+            # Theirs already: the match is not asked, but told when they have their answer.
+            self._claimed.add(seat.session_id)
+            self._later(lambda: self._reenter(seat, player))
+            return self.run.label
         if not self.over:
             verdict, said = self.run.ask(player, metadata, self._now())
             self._say(said)
@@ -94,9 +118,9 @@ class RunningMatch:
         self._later(lambda: self._say(self.run.enter(player, self._now())))
         return self.run.label
 
-    def left(self, session_id: str) -> None:
-        """Somebody is no member any more."""
-        self._later(lambda: self._leave(session_id))
+    def left(self, session_id: str, why: Left) -> None:
+        """Somebody is no member any more; the seat of who was disconnected may be held."""
+        self._later(lambda: self._leave(session_id, why))
 
     def receive(self, session_id: str, op_code: int, data: bytes, *, reliable: bool) -> None:
         """Keep what a member sent for the next tick."""
@@ -123,7 +147,32 @@ class RunningMatch:
                 self._say(())
             else:
                 self._say(self.run.step(self._now()))
+                if self._keep_every and self.run.context.tick % self._keep_every == 0 and not self.over:
+                    self._owner.keep(self)
         return not self.over
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot, instead of `begin`."""
+        self._say(self.run.restore(snapshot, self._now()))
+
+    def replace(self, match: Match) -> None:
+        """Go on with other code. Raises SnapshotError, and goes on as before."""
+        self.catch_up()
+        if not self.over:
+            self._say(self.run.replace(match, self._now()))
+
+    def snapshot(self) -> bytes | None:
+        """The match as it is; None for one that cannot be kept, or fails to say what it is."""
+        self.catch_up()
+        if self.over or not self.run.can_be_kept:
+            return None
+        try:
+            return self.run.snapshot(self._now())
+        except SnapshotError as error:
+            if not self._told_unkept:
+                self._told_unkept = True
+                log.error("match_not_kept", match_id=self.match_id, kind=self.kind, reason=str(error))
+            return None
 
     def stop(self, grace_s: float) -> None:
         """The server stops in so many seconds; with 0, now."""
@@ -144,9 +193,21 @@ class RunningMatch:
             self._around.call_soon(self.catch_up)
         self._happened.append(happened)
 
-    def _leave(self, session_id: str) -> None:
-        if session_id in self.run.players:  # else the game has put them out itself
+    def _leave(self, session_id: str, why: Left) -> None:
+        if session_id not in self.run.players:
+            return  # the game has put them out itself
+        if why is Left.DISCONNECTED:
+            self._say(self.run.drop(session_id, self._now()))
+        else:
             self._say(self.run.leave([session_id], self._now()))
+
+    def _free_seat(self, user_id: str) -> Player | None:
+        seat = self.run.seat_of(user_id)
+        return None if seat is None or seat.session_id in self._claimed else seat
+
+    def _reenter(self, seat: Player, player: Player) -> None:
+        self._claimed.discard(seat.session_id)
+        self._say(self.run.reenter(seat, player, self._now()))
 
     def _now(self) -> float:
         return self._around.clock.wall()

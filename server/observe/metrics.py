@@ -98,6 +98,11 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_live_matches": Metric("gauge", "Matches that the server runs."),
     "lockgate_live_matches_created_total": Metric("counter", "Matches that the server began."),
     "lockgate_live_matches_ended_total": Metric("counter", "Matches that ended, by why.", "cause"),
+    "lockgate_live_matches_restored_total": Metric("counter", "Matches taken up again after a restart."),
+    "lockgate_match_snapshots_total": Metric(
+        "counter", "Snapshots of matches, by what became of them.", "outcome"
+    ),
+    "lockgate_match_snapshots_waiting": Metric("gauge", "Snapshots of matches that are not written yet."),
     "lockgate_match_inputs_dropped_total": Metric("counter", "Messages of players that found no room."),
     "lockgate_match_tick_lateness_seconds": Metric("histogram", "How late ticks began."),
     "lockgate_match_tick_duration_seconds": Metric("histogram", "How long ticks took."),

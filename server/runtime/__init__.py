@@ -5,7 +5,16 @@ Everything here is a promise to game code. `messages.py` beside it has the messa
 """
 
 from server.core.function import Caller, FunctionError
-from server.runtime.api import GameServer, MatchInfo, NoSuchMatch, NotPossible, Presence, Stream, server
+from server.runtime.api import (
+    GameServer,
+    MatchInfo,
+    NoSuchMatch,
+    NotPossible,
+    Presence,
+    Storage,
+    Stream,
+    server,
+)
 from server.runtime.context import Context
 from server.runtime.dispatcher import Dispatcher, TooMuch
 from server.runtime.hooks import (
@@ -19,11 +28,26 @@ from server.runtime.hooks import (
     session_start,
 )
 from server.runtime.match import Match
+from server.runtime.objects import (
+    ANY_VERSION,
+    ONLY_NEW,
+    Ack,
+    ObjectId,
+    ObjectsRefused,
+    ObjectWrite,
+    Readable,
+    StoredObject,
+    VersionConflict,
+    Writable,
+)
 from server.runtime.players import Input, Player
 from server.runtime.replica import Gap, Replica
 from server.runtime.sync import Form, Synced
 
 __all__ = [
+    "ANY_VERSION",
+    "ONLY_NEW",
+    "Ack",
     "Caller",
     "Context",
     "Dispatcher",
@@ -37,12 +61,20 @@ __all__ = [
     "MatchInfo",
     "NoSuchMatch",
     "NotPossible",
+    "ObjectId",
+    "ObjectWrite",
+    "ObjectsRefused",
     "Player",
     "Presence",
+    "Readable",
     "Replica",
+    "Storage",
+    "StoredObject",
     "Stream",
     "Synced",
     "TooMuch",
+    "VersionConflict",
+    "Writable",
     "after",
     "before",
     "before_authenticate",

@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from server.runtime.match import Match
+from server.runtime.objects import (
+    ANY_VERSION,
+    Ack,
+    ObjectId,
+    ObjectWrite,
+    Readable,
+    StoredObject,
+    Writable,
+)
 
 
 class NotPossible(ValueError):
@@ -55,8 +64,61 @@ class Stream:
     label: str = ""
 
 
+class Storage(Protocol):
+    """Small JSON objects with versions, each of one player or of the server (`user_id` empty).
+
+    All methods raise `ObjectsRefused` when a call is refused as a whole, and NotPossible when the database
+    is away. Game code may read and write any object; permissions are for clients.
+    """
+
+    async def get(self, collection: str, key: str, user_id: str = "") -> StoredObject | None:
+        """One object, or None. Its `value` is the JSON object, its `version` what a later write may name."""
+        ...
+
+    async def put(
+        self,
+        collection: str,
+        key: str,
+        value: Mapping[str, Any],
+        user_id: str = "",
+        *,
+        version: str = ANY_VERSION,
+        permission_read: int = Readable.OWNER,
+        permission_write: int = Writable.OWNER,
+    ) -> str:
+        """Write one object and return its new version.
+
+        `version`: the one it must have (raises `VersionConflict` else), or `ONLY_NEW`. To change what others
+        change too: get, change, put with the version you got, and begin again on a conflict.
+        """
+        ...
+
+    async def delete(
+        self, collection: str, key: str, user_id: str = "", *, version: str = ANY_VERSION
+    ) -> None:
+        """Delete one object; it is no error if it is not there."""
+        ...
+
+    async def list(
+        self, collection: str, user_id: str | None = None, *, limit: int = 100, cursor: str = ""
+    ) -> tuple[Sequence[StoredObject], str]:
+        """Objects of a collection by key, of one owner or of all, and the cursor of the next page, or ""."""
+        ...
+
+    async def read(self, ids: Sequence[ObjectId]) -> Sequence[StoredObject]:
+        """Those of these that are there."""
+        ...
+
+    async def write(self, writes: Sequence[ObjectWrite]) -> Sequence[Ack]:
+        """Write all of these or none."""
+        ...
+
+
 class GameServer(Protocol):
     """The running server. All methods raise NotPossible for what cannot be."""
+
+    @property
+    def storage(self) -> Storage: ...
 
     async def create_match(self, kind: type[Match] | str, params: Mapping[str, Any] | None = None) -> str:
         """Begin a match of this class, or of the class with this name. Returns its id; it is listed at once.

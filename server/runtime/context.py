@@ -28,6 +28,11 @@ class Context:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
 
+    def resume(self, tick: int, started_at: float) -> None:
+        """Go on from an earlier run of the same match."""
+        self.tick, self.started_at = tick, started_at
+        self.random = Random(f"{self.seed}/{tick}")
+
     @property
     def dt(self) -> float:
         """Seconds of one step. The step is fixed: a late tick simulates no more time than any other."""

@@ -7,14 +7,15 @@ and a recorded match can be run again. Scheduling, sockets and logs are around i
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVarTuple, Unpack
 
 from server.runtime.context import Context
 from server.runtime.dispatcher import Broadcast, Dispatcher, End, Kick, Output, SetLabel, Spawn
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
+from server.runtime.snapshot import VERSION, Seat, Snapshot, SnapshotError, encode, state_of
 
-T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 MIN_RATE, MAX_RATE = 1, 60
 NO_REASON = "Match join rejected"
@@ -36,10 +37,16 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`inputs`: messages that may wait for a tick. `empty_s`: how long nobody may be there; 0: for ever."""
+    """`inputs`: messages that may wait for a tick. `empty_s`: how long nobody may be there; 0: for ever.
+
+    `reconnect_s`: how long the seat of a player whose connection dropped is held, `restore_s`: those of all
+    players after a restart.
+    """
 
     inputs: int = 128
     empty_s: float = 0.0
+    reconnect_s: float = 0.0
+    restore_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +65,10 @@ class MatchRun:
     """
 
     def __init__(self, match: Match, context: Context, limits: Limits) -> None:
-        self._match = match
         self._limits = limits
         self._dispatcher = Dispatcher()
         self._players: dict[str, Player] = {}
+        self._away: dict[str, float] = {}
         self._inputs: list[Input] = []
         self._empty_ticks = 0
         self.context = context
@@ -70,14 +77,17 @@ class MatchRun:
         """What its code raised, if that ended it."""
         self.dropped = 0
         """Inputs that found no room."""
-        match.context = context
-        match.dispatcher = self._dispatcher
-        match.players = self._players
+        self._adopt(match)
 
     @property
     def players(self) -> Mapping[str, Player]:
         """The members by session id, in the order in which they came."""
         return self._players
+
+    @property
+    def away(self) -> Mapping[str, float]:
+        """Members whose connection dropped, with the Unix second until which their seat is held."""
+        return self._away
 
     @property
     def label(self) -> str:
@@ -115,6 +125,30 @@ class MatchRun:
         """Members are gone. What they sent before still counts."""
         return self._run(lambda: self._gone(session_ids), now)
 
+    def drop(self, session_id: str, now: float) -> Sequence[Output]:
+        """A member's connection dropped: their seat is held for a time, if this match does so."""
+        own = self._match.reconnect_s
+        held_s = self._limits.reconnect_s if own is None else own
+        if held_s <= 0:
+            return self.leave([session_id], now)
+        if session_id in self._players:
+            self._away[session_id] = now + held_s
+        return []
+
+    def seat_of(self, user_id: str) -> Player | None:
+        """The seat that is held for a user."""
+        return next((seat for each in self._away if (seat := self._players[each]).user_id == user_id), None)
+
+    def reenter(self, seat: Player, player: Player, now: float) -> Sequence[Output]:
+        """Whoever `seat` was held for is back. They keep their place in the order of members."""
+        members = list(self._players.values())
+        self._away.pop(seat.session_id, None)
+        self._players.clear()
+        self._players.update(
+            (each.session_id, each) for each in (player if each == seat else each for each in members)
+        )
+        return self._run(lambda: _call(self._match.reconnect, player, seat), now)
+
     def take(self, session_id: str, op_code: int, data: bytes, *, reliable: bool, now: float) -> bool:
         """Keep a member's message for the next tick. False when it is dropped: no member, or no room."""
         player = self._players.get(session_id)
@@ -129,7 +163,7 @@ class MatchRun:
     def step(self, now: float) -> Sequence[Output]:
         """One tick, with all that came in since the last."""
         inputs, self._inputs = self._inputs, []
-        said = self._run(lambda: _call(self._match.tick, inputs), now)
+        said = self._run(lambda: self._step(inputs, now), now)
         self.context.tick += 1
         self._empty_ticks = 0 if self._players else self._empty_ticks + 1
         longest = self._limits.empty_s * self.context.tick_rate
@@ -157,6 +191,67 @@ class MatchRun:
             return self._run(lambda: _call(self._match.terminate, grace_s), now)
         self.cause = Cause.STOPPED
         return []
+
+    def is_of(self, kind: type[Match]) -> bool:
+        """Whether its code is this class."""
+        return type(self._match) is kind
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether the match says what it needs to go on after a restart."""
+        return type(self._match).snapshot is not Match.snapshot
+
+    def snapshot(self, now: float) -> bytes:
+        """The match as it is. Raises SnapshotError."""
+        seats = tuple(Seat(each.user_id, each.session_id, each.username) for each in self._players.values())
+        context, state = self.context, state_of(self._match.snapshot)
+        return encode(
+            Snapshot(VERSION, context.tick, context.started_at, now, context.seed, self.label, seats, state)
+        )
+
+    def restore(self, snapshot: Snapshot, now: float) -> Sequence[Output]:
+        """Go on from a snapshot, instead of `begin`. All its members are away, and their seats held.
+
+        Raises SnapshotError.
+        """
+        # The match's clock goes on from the snapshot: it did not run while the server was away.
+        self.context.resume(snapshot.tick, snapshot.started_at + now - snapshot.taken_at)
+        self._dispatcher.label = snapshot.label
+        for seat in snapshot.seats:
+            self._players[seat.session_id] = Player(seat.user_id, seat.session_id, seat.username)
+            self._away[seat.session_id] = now + self._limits.restore_s
+        return self._take_over(snapshot.state, now)
+
+    def replace(self, match: Match, now: float) -> Sequence[Output]:
+        """Go on with other code, which takes over the state. Raises SnapshotError, and goes on as before."""
+        before, state = self._match, state_of(self._match.snapshot)
+        self._adopt(match)
+        try:
+            return self._take_over(state, now)
+        except SnapshotError:
+            self._adopt(before)
+            raise
+
+    def _take_over(self, state: Any, now: float) -> Sequence[Output]:
+        self.context.now = now
+        try:
+            _call(self._match.restore, state)
+        except Exception as error:  # game code may raise anything
+            self._dispatcher.take()
+            raise SnapshotError(f"restore() raised {type(error).__name__}") from error
+        return self._run(lambda: None, now)
+
+    def _adopt(self, match: Match) -> None:
+        self._match = match
+        match.context = self.context
+        match.dispatcher = self._dispatcher
+        match.players = self._players
+        match.away = self._away
+
+    def _step(self, inputs: list[Input], now: float) -> None:
+        if self._away and (gone := [each for each, until in self._away.items() if until <= now]):
+            self._gone(gone)
+        _call(self._match.tick, inputs)
 
     def _run(self, call: Callable[[], None], now: float) -> list[Output]:
         """Game code, fenced: what it raises ends this match and reaches nobody else."""
@@ -191,12 +286,14 @@ class MatchRun:
 
     def _gone(self, session_ids: Sequence[str]) -> None:
         gone = [player for each in session_ids if (player := self._players.pop(each, None)) is not None]
+        for player in gone:
+            self._away.pop(player.session_id, None)
         if gone:
             _call(self._match.leave, gone)
 
 
-def _call(callback: Callable[[T], object], given: T) -> None:
+def _call(callback: Callable[[Unpack[Given]], object], *given: *Given) -> None:
     """A match's attributes are its state: whoever returns one expects something else to happen."""
-    returned = callback(given)
+    returned = callback(*given)
     if returned is not None:
         raise TypeError(f"{callback.__name__}() must return nothing, not {type(returned).__name__}")

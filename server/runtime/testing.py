@@ -19,6 +19,7 @@ from server.runtime.dispatcher import Broadcast, Data, Output, Spawn, encoded
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
 from server.runtime.run import Cause, Limits, MatchRun
+from server.runtime.snapshot import SnapshotError, decode
 
 M = TypeVar("M", bound=Match)
 
@@ -54,7 +55,7 @@ class FakePlayer:
 
     @property
     def present(self) -> bool:
-        """Whether they are a member."""
+        """Whether they are a member, or their seat is held."""
         return self.player.session_id in self.table.run.players
 
     def send(self, op_code: int, data: Data = b"", *, reliable: bool = True) -> bool:
@@ -66,6 +67,10 @@ class FakePlayer:
     def leave(self) -> None:
         """Leave, as if the socket had closed."""
         self.table.play(self.table.run.leave([self.player.session_id], self.table.now))
+
+    def drop(self) -> None:
+        """Lose the connection. If the match holds their seat, whoever joins by the same name gets it."""
+        self.table.play(self.table.run.drop(self.player.session_id, self.table.now))
 
     def take(self) -> list[Heard]:
         """What was heard since last asked."""
@@ -84,14 +89,20 @@ class Table(Generic[M]):
         seed: int = 1,
         limits: Limits | None = None,
     ) -> None:
+        self._begin(kind, seed, limits or Limits())
+        self.play(self.run.begin(params or {}, STARTED_AT))
+
+    def _begin(self, kind: type[M], seed: int, limits: Limits) -> None:
+        self._kind = kind
+        self._limits = limits
+        self._ids = 0
         self.match = kind()
         context = Context(f"{uuid.UUID(int=seed)}.{NODE}", NODE, kind.tick_rate, seed)
-        self.run = MatchRun(self.match, context, limits or Limits())
+        self.run = MatchRun(self.match, context, limits)
         self.players: dict[str, FakePlayer] = {}
         """Everybody who ever joined, by session id."""
         self.spawned: list[Spawn] = []
         """What the match started outside of itself: nothing runs it here."""
-        self.play(self.run.begin(params or {}, STARTED_AT))
 
     @property
     def now(self) -> float:
@@ -116,11 +127,16 @@ class Table(Generic[M]):
     ) -> FakePlayer:
         """Bring somebody in. The same name is the same user, each time with a socket of its own.
 
-        Raises Refused when the match does not let them in.
+        Somebody whose seat is held is back in it. Raises Refused when the match does not let them in.
         """
         user_id = str(uuid.uuid5(uuid.NAMESPACE_DNS, username))
-        session_id = str(uuid.UUID(int=len(self.players) + 1))
+        session_id = str(uuid.UUID(int=self._ids + len(self.players) + 1))
         player = Player(user_id, session_id, username, session_vars or {})
+        seat = self.run.seat_of(user_id)
+        if seat is not None:
+            fake = self.players[session_id] = FakePlayer(player, self)
+            self.play(self.run.reenter(seat, player, self.now))
+            return fake
         verdict, said = self.run.ask(player, metadata or {}, self.now)
         self.play(said)
         if not verdict.allowed:
@@ -142,6 +158,20 @@ class Table(Generic[M]):
         self.play(said)
         return answer
 
+    def restart(self) -> "Table[M]":
+        """The server stops and starts again: a new match goes on from this one's snapshot.
+
+        Its players are away, and have their seats back when they join. Raises what the code raised.
+        """
+        table: Table[M] = Table.__new__(type(self))
+        table._begin(self._kind, self.run.context.seed, self._limits)
+        table._ids = len(self.players) + self._ids
+        try:
+            table.play(table.run.restore(decode(self.run.snapshot(self.now)), self.now))
+        except SnapshotError as error:
+            raise error.__cause__ or error from None
+        return table
+
     def terminate(self, grace_s: float) -> None:
         """Tell the match that the server will stop."""
         self.play(self.run.stop(grace_s, self.now))
@@ -155,7 +185,7 @@ class Table(Generic[M]):
                 heard = Heard(output.op_code, output.data, output.sender, output.reliable)
                 to = self.run.players if output.to is None else output.to
                 for session_id in to:
-                    if session_id not in output.skip:
+                    if session_id not in output.skip and session_id not in self.run.away:
                         self.players[session_id].heard.append(heard)
         if self.run.error is not None:
             raise self.run.error

@@ -21,6 +21,7 @@ from server.storage.bans import Bans
 from server.storage.database import POOL_SIZE, Database
 from server.storage.engine import TIMEOUT_S, Work
 from server.storage.families import Families, NewFamily
+from server.storage.kept_matches import KeptMatches
 from server.storage.links import IdentityName, Link
 from server.storage.messages import Messages
 from server.storage.notifications import NotificationStore
@@ -114,6 +115,7 @@ class Store:
         self.profiles = Profiles(self.database)
         self.revocations = RevocationLog(self.database)
         self.messages = Messages(self.database)
+        self.matches = KeptMatches(self.database)
         self.notifications = NotificationStore(self.database)
         self.objects = StoredObjects(self.database, objects)
 

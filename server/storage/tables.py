@@ -5,7 +5,18 @@ An account is found by (issuer, subject), never by its name. A family is one log
 it holds no token and no hash of one.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 metadata = MetaData()
 
@@ -95,6 +106,17 @@ bans = Table(
 )
 
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+kept_matches = Table(
+    "kept_matches",
+    metadata,
+    Column("match_id", String(64), primary_key=True),
+    # Several servers may share a database, and each takes up its own.
+    Column("node", String(16), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("taken_at", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
 
 channel_messages = Table(
     "channel_messages",

@@ -1,17 +1,20 @@
 """Matches that the server runs, without a server: the registry, and a clock moved by hand."""
 
+import asyncio
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol.messages import UserPresence
 from server.core.live_match import LiveMembers
 from server.core.presence import Presences
 from server.effects import Effects
+from server.matches.keeper import Keeper, KeptMatch, Unavailable
 from server.matches.registry import MatchRegistry, Rules
 from server.matches.running import RunningMatch, Surroundings
 from server.matches.scheduler import Scheduler
 from server.runtime.match import Match
+from server.tasks import TaskOwner
 from tests.support.clock import ManualClock
 
 
@@ -60,6 +63,27 @@ class Loop:
         self.turn()
 
 
+class MemoryShelf:
+    """Snapshots in memory, taken when nothing is `broken`."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, KeptMatch] = {}
+        self.broken = False
+        self.puts = 0
+
+    async def put(self, kept: Sequence[KeptMatch], gone: Sequence[str]) -> None:
+        self.puts += 1
+        await asyncio.sleep(0)
+        if self.broken:
+            raise Unavailable
+        self.kept.update((each.match_id, each) for each in kept)
+        for match_id in gone:
+            self.kept.pop(match_id, None)
+
+    async def load(self, newer_than: int) -> Sequence[KeptMatch]:
+        return [each for each in self.kept.values() if each.taken_at >= newer_than]
+
+
 class LiveGame:
     """A registry with these kinds of matches; `performed` is what it asked for, in order."""
 
@@ -71,6 +95,9 @@ class LiveGame:
         self.spawned: list[tuple[str, str]] = []
         self.overloaded: list[tuple[str, tuple[str, ...]]] = []
         self._ids = 0
+        self.shelf = MemoryShelf()
+        self.tasks = TaskOwner("keeper")
+        self.keeper = Keeper(self.shelf, self.tasks, max_bytes=10_000)
         scheduler = Scheduler(self.clock.monotonic, self.loop.call_later)
         self.registry = MatchRegistry(
             "node1",
@@ -79,6 +106,7 @@ class LiveGame:
             scheduler,
             self._new_id,
             lambda: 7,
+            self.keeper,
         )
         self.members = LiveMembers(self.presences, 10, self.registry.left)
         self.registry.serve(

@@ -1,7 +1,7 @@
 """What game code asks of the server, and how it is told that something cannot be."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,10 +10,12 @@ from protocol.messages import StreamData, StreamPresenceEvent
 from server.effects import Deliver, Disconnect
 from server.game.facade import LiveServer
 from server.runtime import Input, Match, NoSuchMatch, NotPossible, Presence, Stream
+from server.runtime.api import Storage
 from tests.support.live_game import LiveGame
 from tests.support.players import ALICE, BOB, NEW_ID
 from tests.support.world import NotedNews, empty_world
 
+NO_STORAGE = cast(Storage, object())
 PLACE = Stream(100, label="news")
 
 
@@ -39,7 +41,7 @@ def game() -> LiveGame:
 
 @pytest.fixture
 def api(game: LiveGame, news: NotedNews) -> LiveServer:
-    return LiveServer(empty_world(notifier=news), game.registry, game.performed.extend)
+    return LiveServer(empty_world(notifier=news), game.registry, game.performed.extend, NO_STORAGE)
 
 
 async def test_matches_are_made_listed_and_asked(api: LiveServer) -> None:
@@ -107,7 +109,7 @@ async def test_a_socket_is_closed(api: LiveServer, game: LiveGame) -> None:
 async def test_the_sockets_of_a_player_are_found(game: LiveGame) -> None:
     world = empty_world()
     world.statuses.open(ALICE, appear=False)
-    api = LiveServer(world, game.registry, game.performed.extend)
+    api = LiveServer(world, game.registry, game.performed.extend, NO_STORAGE)
 
     assert await api.sessions(ALICE.user_id) == [Presence(ALICE.user_id, ALICE.session_id, "alice")]
     assert await api.sessions(BOB.user_id) == []

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from protocol.messages import MatchDataSend
+from protocol.messages import MatchDataSend, UserPresence
 from server.core.live_match import MatchFilter, NoSuchMatch
 from server.matches.pace import Patience
 from server.matches.registry import CannotCreate, Rules
 from server.runtime import Input, Match, Player
 from server.runtime.run import Cause, Limits
 from tests.support.live_game import LiveGame
-from tests.support.players import ALICE, BOB
+from tests.support.players import ALICE, BOB, NEW_ID
 
 SECRET = "what-a-player-said"
 
@@ -191,3 +191,163 @@ async def test_when_the_server_stops_matches_are_told_and_none_begins() -> None:
     assert over == []
     game.registry.close()
     assert (over, len(game.registry)) == ([1], 0)
+
+
+class Kept(Counting):
+    """Can go on after a restart."""
+
+    def tick(self, inputs: Sequence[Input]) -> None:
+        self.ticks = getattr(self, "ticks", 0) + 1
+
+    def snapshot(self) -> Any:
+        return self.bad if hasattr(self, "bad") else {"ticks": self.ticks}
+
+    def restore(self, state: Any) -> None:
+        self.ticks = state["ticks"]
+        self.dispatcher.set_label({"ticks": self.ticks})
+
+
+def restarted(game: LiveGame, *kinds: type[Match]) -> LiveGame:
+    """Another server on the same shelf."""
+    later = LiveGame(*kinds)
+    later.shelf.kept = game.shelf.kept
+    return later
+
+
+async def test_a_match_is_kept_every_so_many_ticks_and_goes_on_after_a_crash() -> None:
+    game = LiveGame(Kept, rules=Rules(keep_every=5))
+    match = game.create(Kept)
+    await game.join(ALICE, match)
+    game.loop.advance(1.75)
+    await game.tasks.idle()
+
+    later = restarted(game, Kept)
+    later.registry.restore(await later.keeper.load(0))
+
+    (again,) = later.registry.matches.values()
+    assert again.match_id == match.match_id
+    assert again.run.context.tick == 15  # of 17
+    assert later.registry.get(again.match_id).label == '{"ticks":15}'
+    later.loop.advance(1.0)
+    assert again.run.context.tick == 25
+    await later.join(ALICE, again)
+    later.loop.turn()
+    assert dict(again.run.away) == {}
+    assert later.registry.restored == 1
+
+
+async def test_when_the_server_stops_what_can_be_kept_is_and_the_rest_has_its_grace() -> None:
+    game = LiveGame(Kept, Counting)
+    Counting.game = game
+    kept, other = game.create(Kept), game.create(Counting)
+    game.loop.advance(0.35)
+
+    game.registry.stop_all(60)
+    await game.tasks.idle()
+
+    assert list(game.registry.matches) == [other.match_id]
+    assert list(game.shelf.kept) == [kept.match_id]
+    assert other.run._match.grace == 60  # type: ignore[attr-defined]  # the match made above
+
+
+async def test_a_match_that_is_over_is_not_taken_up_again() -> None:
+    game = LiveGame(Kept, rules=Rules(keep_every=1, limits=Limits(empty_s=1.0)))
+    game.create(Kept)
+
+    game.loop.advance(0.5)
+    await game.tasks.idle()
+    assert len(game.shelf.kept) == 1
+    game.loop.advance(1.0)
+    await game.tasks.idle()
+
+    assert game.shelf.kept == {}
+
+
+async def test_a_match_that_cannot_be_taken_up_is_told_and_stays_kept() -> None:
+    class Changed(Kept):
+        def restore(self, state: Any) -> None:
+            raise KeyError(SECRET)
+
+    Changed.__name__ = "Kept"
+    game = LiveGame(Kept, rules=Rules(keep_every=1))
+    game.create(Kept)
+    game.loop.advance(0.15)
+    await game.tasks.idle()
+
+    for kinds in ((Changed,), ()):
+        later = restarted(game, *kinds)
+        with capture_logs() as logged:
+            later.registry.restore(await later.keeper.load(0))
+
+        assert [line["event"] for line in logged] == ["match_not_restored"]
+        assert SECRET not in repr(logged)
+        assert (len(later.registry), len(game.shelf.kept)) == (0, 1)
+        assert await later.registry.find(MatchFilter(10)) == []
+
+
+async def test_a_match_that_fails_to_say_what_it_is_plays_on_and_is_told_once() -> None:
+    game = LiveGame(Kept, rules=Rules(keep_every=1))
+    match = game.create(Kept)
+    match.run._match.bad = object()  # type: ignore[attr-defined]  # the match made above
+
+    with capture_logs() as logged:
+        game.loop.advance(1.0)
+    await game.tasks.idle()
+
+    assert [line["event"] for line in logged] == ["match_not_kept"]
+    assert (match.run.context.tick, game.shelf.kept) == (10, {})
+
+
+async def test_other_code_takes_over_where_it_can() -> None:
+    class Newer(Kept):
+        def tick(self, inputs: Sequence[Input]) -> None:
+            self.ticks += 100
+
+    game = LiveGame(Kept, Counting)
+    Counting.game = game
+    kept, plain = game.create(Kept), game.create(Counting)
+    game.loop.advance(0.15)
+
+    with capture_logs() as logged:
+        game.registry.replace({"Kept": Newer, "Counting": type("Counting", (Counting,), {})})
+        game.registry.replace({"Kept": Newer})
+    game.loop.advance(0.1)
+
+    assert kept.run._match.ticks == 101  # type: ignore[attr-defined]  # the match made above
+    assert [(line["event"], line["match_id"]) for line in logged] == [("match_runs_old_code", plain.match_id)]
+    assert plain.run.context.tick == 2
+
+
+async def test_who_drops_has_their_seat_again_without_being_asked() -> None:
+    game = new_game(limits=Limits(reconnect_s=10))
+    match = game.create(Counting)
+    await game.join(ALICE, match)
+    game.loop.turn()
+
+    game.performed += game.members.close(ALICE)
+    game.loop.advance(5)
+    assert list(match.run.away) == [ALICE.session_id]
+    await game.join(BOB, match)
+    again = UserPresence(user_id=ALICE.user_id, session_id=NEW_ID, username="alice")
+    await game.join(again, match)
+    game.loop.turn()
+
+    assert list(match.run.players) == [NEW_ID, BOB.session_id]
+    assert list(match.run.away) == []
+
+
+async def test_a_seat_is_given_to_one_socket_only() -> None:
+    game = new_game(limits=Limits(reconnect_s=10))
+    match = game.create(Counting)
+    await game.join(ALICE, match)
+    game.loop.turn()
+    game.performed += game.members.close(ALICE)
+    game.loop.turn()
+
+    sockets = [UserPresence(user_id=ALICE.user_id, session_id=each, username="alice") for each in ("1", "2")]
+    for socket in sockets:
+        await game.join(socket, match)
+    game.loop.turn()
+
+    assert list(match.run.players) == ["1", "2"]
+    assert list(game.presences.members(match.stream)) == ["1", "2"]
