@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 
 import structlog
-from aiohttp import web
 
 from protocol.close import CloseReason
 from protocol.messages import UserPresence
@@ -25,6 +24,7 @@ from server.core.status import Statuses
 from server.core.stream import Streams
 from server.eviction import Eviction
 from server.game.host import GameHost
+from server.game.reload import Reloader
 from server.game.shelf import DatabaseShelf
 from server.game.stored import GameStorage
 from server.gate import Gate
@@ -36,9 +36,8 @@ from server.matchmaking import Matchmaking
 from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
-from server.runtime.game import GameError
+from server.runtime.game import Game, GameError
 from server.runtime.loader import load
-from server.sections import parse_address
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
 from server.storage.failures import StorageUnavailable
@@ -47,18 +46,16 @@ from server.tasks import TaskOwner
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
-from server.web.listener import SiteRunner
+from server.web.listener import Listeners
 from server.web.ops import OpsDeps, build_ops
 from server.web.site import build_site
-from server.web.table import ROUTES, PlayerRoute, Route, SiteDeps
+from server.web.table import ROUTES, SiteDeps
 from server.web.upgrade import Upgrade
 from server.world import LiveMatches, World
 
 log = structlog.get_logger("lockgate.app")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-BACKLOG = 4096
-"""Connections that may wait to be accepted: a match that ends sends all its players back at once."""
 SOCKET_ROUTES = tuple(route for route in ROUTES if route.path == "/ws")
 """What a separate listener for sockets serves."""
 
@@ -113,6 +110,7 @@ class Server:
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
         game = load(settings.runtime.modules)
+        self._before_authenticate = before_authenticate
         self._gate = Gate(
             settings,
             self._clock,
@@ -124,7 +122,7 @@ class Server:
         storage = GameStorage(self._gate.store.objects, self._clock.wall)
         self.game = GameHost(game, settings, self._clock, self._ids, shelf, storage, functions)
         self._live_matches = live_matches or self.game.matches
-        self._runners: list[SiteRunner] = []
+        self._listeners = Listeners()
         self._rounds: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._started = False
@@ -198,6 +196,8 @@ class Server:
             | readings.keys(gate.jwks)
             | readings.signing_keys(gate.keys),
         )
+        if self._dev and settings.runtime.modules:
+            Reloader(settings.runtime.modules, self._take, self._tasks).start()
         self._tick()
         self._rounds = self._tasks.spawn("matchmaker", self.matchmaking.run())
         self._started = self._ready = True
@@ -235,14 +235,18 @@ class Server:
         """Release everything that was started."""
         if self._sweep is not None:
             self._sweep.cancel()
-        for runner in reversed(self._runners):
-            await runner.cleanup()
+        await self._listeners.close()
         await self.game.close()
         await self._tasks.cancel_all()
         await self._gate.stop()
         log.info("server_stopped")
 
     # ---- the parts
+
+    def _take(self, game: Game) -> None:
+        """Go on with changed code of the game."""
+        self.game.replace(game)
+        self._gate.before_authenticate.replace(self._before_authenticate or game.before_authenticate)
 
     def _world(self) -> World:
         gate, limits = self._gate, self._settings.socket
@@ -346,27 +350,15 @@ class Server:
         )
 
     async def _open_listeners(self, deps: SiteDeps, sources: readings.Readings) -> None:
-        settings = self._settings
+        listen, listeners = self._settings.listen, self._listeners
         ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
-        self.public = await self._listen(build_site(deps, self._public_routes()), settings.listen.public)
+        sockets_apart = tuple(route for route in ROUTES if route not in SOCKET_ROUTES)
+        routes = sockets_apart if listen.websocket else ROUTES
+        self.public = await listeners.open(build_site(deps, routes), listen.public)
         self.websocket = self.public
-        if settings.listen.websocket:
-            self.websocket = await self._listen(build_site(deps, SOCKET_ROUTES), settings.listen.websocket)
-        self.ops = await self._listen(ops, settings.listen.ops)
-
-    def _public_routes(self) -> tuple[Route | PlayerRoute, ...]:
-        if not self._settings.listen.websocket:
-            return ROUTES
-        return tuple(route for route in ROUTES if route not in SOCKET_ROUTES)
-
-    async def _listen(self, application: web.Application, address: str) -> str:
-        runner = SiteRunner(application)
-        await runner.setup()
-        self._runners.append(runner)
-        where = parse_address(address)
-        await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
-        host, port = runner.addresses[0][:2]
-        return str(parse_address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+        if listen.websocket:
+            self.websocket = await listeners.open(build_site(deps, SOCKET_ROUTES), listen.websocket)
+        self.ops = await listeners.open(ops, listen.ops)
 
     def _tick(self) -> None:
         # Scheduled before the sweep, so that nothing in it can end the sweeping.

@@ -55,6 +55,10 @@ class BeforeAuthenticate:
         self.threads = 0
         self.outcomes: Counter[Outcome] = Counter(dict.fromkeys(Outcome, 0))
 
+    def replace(self, hook: Hook | None) -> None:
+        """Ask this hook from now on."""
+        self._hook = hook
+
     async def check(self, identity: Identity) -> None:
         """Returns when the player may come in.
 

@@ -13,6 +13,8 @@ from types import ModuleType
 
 from server.runtime.game import Game, GameError, collect
 
+OURS = frozenset({"server", "protocol", "loadtest", "__main__", "__mp_main__"})
+
 
 def load(names: Sequence[str]) -> Game:
     """Import these modules and collect what they offer. Raises GameError with every problem."""
@@ -26,6 +28,46 @@ def load(names: Sequence[str]) -> Game:
     if problems:
         raise GameError(problems)
     return collect(modules)
+
+
+def reload(names: Sequence[str]) -> Game:
+    """Import these modules anew, and what lies in their folders. Raises GameError, and all is as before."""
+    before = {module.__name__: module for module in own_modules(names)}
+    for module in before.values():
+        del sys.modules[module.__name__]
+        # Compiled code is told apart by whole seconds: an edit right after another would be missed.
+        Path(importlib.util.cache_from_source(str(module.__file__))).unlink(missing_ok=True)
+    importlib.invalidate_caches()
+    try:
+        return load(names)
+    except GameError:
+        for module in own_modules(names):
+            del sys.modules[module.__name__]
+        sys.modules.update(before)
+        raise
+
+
+def own_modules(names: Sequence[str]) -> Sequence[ModuleType]:
+    """The imported modules that lie in the folders of these, or deeper; libraries and the server never do."""
+    folders = {_folder_of(name) for name in names}
+    own: list[ModuleType] = []
+    for name, module in tuple(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file is None or name.partition(".")[0] in OURS or name != module.__name__:
+            continue
+        path = Path(file).resolve()
+        if any(path.is_relative_to(folder) for folder in folders) and "site-packages" not in path.parts:
+            own.append(module)
+    return own
+
+
+def _folder_of(name: str) -> Path:
+    path = _path_of(name)
+    if path is not None:
+        return path.parent.resolve()
+    module = sys.modules.get(name)
+    file = None if module is None else getattr(module, "__file__", None)
+    return Path.cwd() if file is None else Path(file).resolve().parent
 
 
 def import_module(name: str) -> ModuleType:

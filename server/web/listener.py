@@ -1,4 +1,4 @@
-"""aiohttp's server with its own error pages replaced: they quote what the peer sent.
+"""Where HTTP is listened for: aiohttp's server with its own error pages replaced, which quote the peer.
 
 Such a page is the answer to bytes that are not HTTP, before there is a request that a middleware could see.
 """
@@ -9,7 +9,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from server.sections import parse_address
 from server.web.errors import Code, failed
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: a match that ends sends all its players back at once."""
 
 _PEER_FAULTS = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
 
@@ -75,3 +79,25 @@ class SiteRunner(web.AppRunner):
             handler_cancellation=made.handler_cancellation,
             **made._kwargs,
         )
+
+
+class Listeners:
+    """The addresses that a server listens at."""
+
+    def __init__(self) -> None:
+        self._runners: list[SiteRunner] = []
+
+    async def open(self, application: web.Application, address: str) -> str:
+        """Serve at `host:port`; port 0 picks a free one. Returns the bound address. Raises OSError."""
+        runner = SiteRunner(application)
+        await runner.setup()
+        self._runners.append(runner)
+        where = parse_address(address)
+        await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
+        host, port = runner.addresses[0][:2]
+        return str(parse_address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+
+    async def close(self) -> None:
+        """Stop listening, the last address first."""
+        for runner in reversed(self._runners):
+            await runner.cleanup()
