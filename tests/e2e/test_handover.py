@@ -176,7 +176,7 @@ async def test_after_600_connects_nothing_is_left(tmp_path: Path) -> None:
 
 
 def open_http(live: Live) -> int:
-    site = live.server._runners[0].server
+    site = live.server._listeners._runners[0].server
     assert site is not None
     return len(site.connections)
 
