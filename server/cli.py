@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from server import __version__, app, operate
+from server import __version__, app, operate, replaying
 from server.clock import SystemClock
 from server.config import ConfigError, Settings, load
 from server.identity import key_rotation
@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The load tester never shares a process or a package with the server.
         os.execv(sys.executable, [sys.executable, "-m", "loadtest", *arguments[1:]])
     options = _parser().parse_args(arguments)
+    if hasattr(options, "replay"):
+        return int(options.replay(options))  # needs no settings
     try:
         settings = load(options.config, _flags(options))
         return int(options.run(settings, options))
@@ -81,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument("--use", choices=USES, help="only the keys of these tokens")
     rotate.set_defaults(run=_rotate_keys)
 
+    again = commands.add_parser("replay", help="run a recorded match again and compare what it says")
+    replaying.add_arguments(again)
+    again.set_defaults(replay=replaying.run)
+
     commands.add_parser("swarm", help="load-test a server; see `lockgate swarm --help`", add_help=False)
     return parser
 
@@ -95,6 +101,11 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    if settings.matches.record and replaying.HASH_SEED not in os.environ:
+        # A recorded match must find its sets of texts in the same order again.
+        seed = str(1 + int.from_bytes(RandomIds(settings.name).key()[:4]) % (2**32 - 1))
+        arguments = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, arguments, {**os.environ, replaying.HASH_SEED: seed})
     _raise_open_files()
     uvloop.run(_until_stopped(settings, dev=options.dev))
     return 0

@@ -1,6 +1,7 @@
 """What the metrics read: where each count of the running server is kept (names: `observe/metrics.py`)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TypeVar
 
@@ -116,6 +117,9 @@ def game(game: GameHost) -> Readings:
             "too_large": game.keeper.too_large,
         },
         "lockgate_match_snapshots_waiting": lambda: game.keeper.waiting,
+        "lockgate_match_recordings_total": lambda: (
+            {} if game.recorder is None else asdict(game.recorder.counts)
+        ),
         "lockgate_match_inputs_dropped_total": lambda: matches.inputs_dropped,
         "lockgate_match_tick_lateness_seconds": lambda: scheduler.lateness,
         "lockgate_match_tick_duration_seconds": lambda: scheduler.duration,

@@ -239,6 +239,15 @@ class MatchesSettings(Section):
     """After a restart, players have so long to take their seats again."""
     restore_age_s: Annotated[float, Field(ge=0)] = 3600
     """Matches kept longer ago than that are not taken up again."""
+    record: bool = False
+    """Write each match down as it runs, for `lockgate replay`: all that players send, and what is known of
+    them. Costs a write per tick and match."""
+    record_dir: str = ""
+    """Empty: `recordings` in the data folder."""
+    record_max_mb: Count = 16
+    """Of one recording; the match goes on without."""
+    record_keep: Count = 200
+    """Recordings in the folder; the oldest are deleted."""
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 0
     """When the server stops, matches are told and have so long to come to an end; 0: they just stop."""
 

@@ -170,7 +170,10 @@ TABLE = {
     "server.gate": shell("server.clock", "server.identity", "server.ids", "server.storage", "server.tasks"),
     # Commands that work on the database beside a running server.
     "server.operate": shell("server.clock", "server.ids", "server.storage"),
+    # `lockgate replay`: a match without a server.
+    "server.replaying": Row(inside=frozenset({"server.runtime", "server.matches.recorder"}), banned=CHANCE),
     "server.cli": shell(
+        "server.replaying",
         "server.app",
         "server.clock",
         "server.ids",

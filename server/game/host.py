@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +17,7 @@ from server.game.remote_calls import RemoteCalls
 from server.ids import Ids
 from server.matches.keeper import Keeper, Shelf
 from server.matches.pace import Patience
+from server.matches.recorder import Recorder
 from server.matches.registry import MatchRegistry, Rules
 from server.matches.running import RunningMatch, Surroundings
 from server.matches.scheduler import Scheduler
@@ -54,6 +56,12 @@ class GameHost:
         self._tasks = TaskOwner("game")
         self._stop_grace_s = matches.stop_grace_s
         self.game = game
+        folder = Path(matches.record_dir or Path(settings.data_dir) / "recordings")
+        self.recorder = (
+            Recorder(folder, matches.record_max_mb * 1024 * 1024, matches.record_keep)
+            if matches.record
+            else None
+        )
         self._restore_age_s = matches.restore_age_s
         self.keeper = Keeper(shelf, self._tasks, max_bytes=matches.snapshot_bytes)
         self._fences = {
@@ -82,6 +90,7 @@ class GameHost:
             ids.uuid4,
             lambda: int.from_bytes(ids.key()[:8]),
             self.keeper,
+            self.recorder,
         )
 
     def serve(self, world: World, perform: Callable[[Effects], None]) -> None:

@@ -15,10 +15,12 @@ from server.core.live_match import Left, LiveMatch, MatchFilter, NoSuchMatch, li
 from server.core.match_index import MatchIndex
 from server.matches.keeper import Keeper, KeptMatch
 from server.matches.pace import Pace, Patience
+from server.matches.recorder import Recorder, Recording, header_of
 from server.matches.running import RunningMatch, Surroundings, lines_of
 from server.matches.scheduler import Scheduler
 from server.runtime.context import Context
 from server.runtime.dispatcher import Spawn
+from server.runtime.journal import RecordedRun
 from server.runtime.match import Match
 from server.runtime.players import Player
 from server.runtime.run import Cause, Limits, MatchRun
@@ -56,7 +58,9 @@ class MatchRegistry:
         new_id: Callable[[], str],
         new_seed: Callable[[], int],
         keeper: Keeper,
+        recorder: Recorder | None = None,
     ) -> None:
+        """`recorder`: writes every match down, if there is one."""
         self._node = node
         self.kinds = kinds
         """The classes of matches by name; may be replaced."""
@@ -65,6 +69,8 @@ class MatchRegistry:
         self._new_id = new_id
         self._new_seed = new_seed
         self._keeper = keeper
+        self._recorder = recorder
+        self._recordings: dict[str, Recording] = {}
         self._around: Surroundings
         self._session_vars: Callable[[str], Mapping[str, str]]
         self._spawn: Callable[[RunningMatch, Spawn], None]
@@ -161,18 +167,27 @@ class MatchRegistry:
             raise CannotCreate(f"{match_id} is no id of a match")
         context = Context(match_id, self._node, game.tick_rate, seed)
         try:
-            run = MatchRun(game(), context, self._rules.limits)
+            run = self._run(game(), context)
         except Exception as error:  # the game's own constructor
             log.error("match_not_created", kind=kind, error=type(error).__name__, trace=lines_of(error))
             raise CannotCreate(f"{kind} failed to begin") from error
         # Its first tick is a step away, so that whoever made it has the time to say where it is.
-        first = self._around.clock.monotonic() + 1 / game.tick_rate
-        pace = Pace(game.tick_rate, first, self._rules.patience)
+        pace = Pace(game.tick_rate, self._scheduler.first_due(game.tick_rate), self._rules.patience)
         match = RunningMatch(kind, run, stream, pace, self._around, self, keep_every=self._rules.keep_every)
         self._matches[match_id] = match
         listed = LiveMatch(match_id, "", 0, game.tick_rate, kind)
         self._index.add(listed, create_time=int(self._around.clock.wall() * 1000))
         return match
+
+    def _run(self, match: Match, context: Context) -> MatchRun:
+        limits = self._rules.limits
+        if self._recorder is None:
+            return MatchRun(match, context, limits)
+        recording = self._recorder.open(header_of(match, context, limits))
+        if recording is None:
+            return MatchRun(match, context, limits)
+        self._recordings[context.match_id] = recording
+        return RecordedRun(match, context, limits, recording)
 
     def _restore(self, kept: KeptMatch, game: type[Match]) -> None:
         snapshot = decode(kept.data)
@@ -182,6 +197,7 @@ class MatchRegistry:
         except SnapshotError:
             del self._matches[match.match_id]
             self._index.remove(match.match_id)
+            self._end_recording(match)
             raise
         if match.over:
             return
@@ -263,6 +279,7 @@ class MatchRegistry:
         self._matches.pop(match.match_id, None)
         self._index.remove(match.match_id)
         self._scheduler.remove(match)
+        self._end_recording(match)
         if cause is not Cause.STOPPED:
             self._keeper.forget(match.match_id)
         self.ended_by[cause] += 1
@@ -271,6 +288,11 @@ class MatchRegistry:
             self._overloaded(match, members)
         if not self._matches and self.on_empty is not None:
             self.on_empty()
+
+    def _end_recording(self, match: RunningMatch) -> None:
+        recording = self._recordings.pop(match.match_id, None)
+        if recording is not None:
+            recording.close()
 
     def _match(self, match_id: str) -> RunningMatch:
         match = self._matches.get(match_id)

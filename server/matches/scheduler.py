@@ -7,6 +7,7 @@ does, and whether a match goes on, is the match's business (`Ticking`).
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Protocol
 
 from server.matches.pace import Pace
@@ -14,6 +15,14 @@ from server.observe.histogram import Histogram
 
 SLICE_S = 0.005
 """How long ticks may be run in a row before the loop gets a turn."""
+EARLY_S = 0.001
+"""A tick may begin so much too early: the loop's timers count in milliseconds, and to wake up once more for
+the rest of one costs more than most ticks."""
+TOGETHER = 32
+GRID_S = 0.0025
+"""With more than so many matches, ticks wait for the next line of a grid, to be run together: a turn of the
+loop costs more than most ticks, and what they say to one player leaves in one write."""
+GOLDEN = (5**0.5 - 1) / 2
 
 
 class Cancellable(Protocol):
@@ -53,6 +62,7 @@ class Scheduler:
         self._call_later = call_later
         self._turns: list[_Turn] = []
         self._numbers = 0
+        self._begun = 0
         self._timer: Cancellable | None = None
         self._wakes_at = 0.0
         self.lateness = Histogram()
@@ -61,6 +71,17 @@ class Scheduler:
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def first_due(self, tick_rate: int) -> float:
+        """When a new match should tick first: a step from now, or a part of one later.
+
+        Matches of one rate are spread evenly over the step, however many begin at the same moment.
+        """
+        self._begun += 1
+        step = 1 / tick_rate
+        phase = self._begun * GOLDEN % 1 * step
+        earliest = self._monotonic() + step
+        return _on_grid(phase + ceil((earliest - phase) / step) * step)
 
     def add(self, match: Ticking) -> None:
         """Tick a match from its first deadline on."""
@@ -87,6 +108,8 @@ class Scheduler:
         if not self._turns:
             return
         due = self._turns[0].due
+        if len(self._turns) > TOGETHER:
+            due = _on_grid(due)
         if self._timer is not None:
             if self._wakes_at <= due:
                 return
@@ -98,7 +121,7 @@ class Scheduler:
         self._timer = None
         now = self._monotonic()
         until = now + SLICE_S
-        while self._turns and self._turns[0].due <= now < until:
+        while self._turns and self._turns[0].due <= now + EARLY_S and now < until:
             match = heapq.heappop(self._turns).match
             goes_on = match.tick()
             ended = self._monotonic()
@@ -108,3 +131,7 @@ class Scheduler:
                 self._push(match)
             now = ended
         self._arm()
+
+
+def _on_grid(moment: float) -> float:
+    return ceil(moment / GRID_S) * GRID_S

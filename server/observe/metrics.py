@@ -103,6 +103,7 @@ METRICS: Mapping[str, Metric] = {
         "counter", "Snapshots of matches, by what became of them.", "outcome"
     ),
     "lockgate_match_snapshots_waiting": Metric("gauge", "Snapshots of matches that are not written yet."),
+    "lockgate_match_recordings_total": Metric("counter", "Recordings of matches, by outcome.", "outcome"),
     "lockgate_match_inputs_dropped_total": Metric("counter", "Messages of players that found no room."),
     "lockgate_match_tick_lateness_seconds": Metric("histogram", "How late ticks began."),
     "lockgate_match_tick_duration_seconds": Metric("histogram", "How long ticks took."),

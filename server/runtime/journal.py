@@ -38,6 +38,8 @@ class Header(msgspec.Struct, frozen=True):
     seed: int
     tick_rate: int
     limits: Limits
+    file: str = ""
+    """Where the source was."""
     hash_seed: str = ""
 
 
@@ -145,7 +147,16 @@ class Kept(Call, frozen=True, tag=True):
         return True, ()
 
 
-Asked = Begin | Ask | Enter | Leave | Drop | Reenter | Take | Step | Signal | Stop | Restore | Kept
+class GivenUp(Call, frozen=True, tag=True):
+    """The recording ends here, and the match went on."""
+
+    reason: str
+
+    def play(self, run: MatchRun) -> Played:
+        return None, ()
+
+
+Asked = Begin | Ask | Enter | Leave | Drop | Reenter | Take | Step | Signal | Stop | Restore | Kept | GivenUp
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):

@@ -22,7 +22,7 @@ def load(names: Sequence[str]) -> Game:
     modules: list[ModuleType] = []
     for name in names:
         try:
-            modules.append(import_module(name))
+            modules.append(load_module(name))
         except GameError as error:
             problems += error.problems
     if problems:
@@ -70,7 +70,7 @@ def _folder_of(name: str) -> Path:
     return Path.cwd() if file is None else Path(file).resolve().parent
 
 
-def import_module(name: str) -> ModuleType:
+def load_module(name: str) -> ModuleType:
     """Import one module: `mygame.rules` by its name, `games/arena.py` or a package's folder by its path.
 
     A path's folder is searched for what the module imports, as if Python had been started with it. Raises

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from server.runtime.context import Context
-from server.runtime.journal import Entry, Header, Outcome, Said, outcome
+from server.runtime.journal import Entry, GivenUp, Header, Outcome, Said, outcome
 from server.runtime.match import Match
 from server.runtime.run import MatchRun
 from server.runtime.snapshot import SnapshotError
@@ -36,6 +36,9 @@ def fresh(header: Header, match: Match) -> MatchRun:
 def replay(run: MatchRun, entries: Iterable[Entry]) -> Iterator[Entry | Difference]:
     """Each call that gave the same again; then the first difference, if there is one, and nothing more."""
     for entry in entries:
+        if isinstance(entry.asked, GivenUp):
+            yield entry
+            return
         try:
             answer, said = entry.asked.play(run)
             got = outcome(run, answer, said)

@@ -192,6 +192,11 @@ class MatchRun:
         self.cause = Cause.STOPPED
         return []
 
+    @property
+    def match(self) -> Match:
+        """The game's object."""
+        return self._match
+
     def is_of(self, kind: type[Match]) -> bool:
         """Whether its code is this class."""
         return type(self._match) is kind

@@ -24,6 +24,7 @@ from server.identity.key_file import KeyFile
 from server.identity.revocation import Revocations
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
+from tests.bench.arenas import ArenasBench
 from tests.bench.codec import CodecBench
 from tests.bench.followers import FOLLOWERS, FollowerBench, account_of, make_account
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
@@ -46,6 +47,8 @@ FOLLOWER_ROWS = "followers"
 """What it calls those of a player whom many follow."""
 MATCHMAKER_ROWS = "matchmaker"
 """What it calls those of the matchmaker."""
+ARENA_ROWS = "arenas"
+"""What it calls those of matches that the server runs."""
 TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
 CODEC_ROWS = "codec"
@@ -194,6 +197,17 @@ class Bench:
         with ours.start(self._core) as server:
             await bench.round(server, ours.port(server.ready_line), self.tokens(1 + max(FOLLOWERS)))
 
+    def arenas(self, seconds: float) -> ArenasBench:
+        """The measurements of matches that the server runs; only ours has such."""
+        game = {
+            "LOCKGATE_RUNTIME__MODULES": '["tests.bench.arena_game"]',
+            "LOCKGATE_SOCKET__PING_INTERVAL_S": "600",
+            "LOCKGATE_SOCKET__PONG_TIMEOUT_S": "1200",
+        }
+        ours = self.contenders[0]
+        ours = replace(ours, environment={**ours.environment, **game})
+        return ArenasBench(lambda: ours.start(self._core), self.tokens, seconds)
+
     async def run(self, contender: Contender, scenario: Scenario) -> float:
         with contender.start(self._core) as server:
             return await scenario(server, contender.port(server.ready_line))
@@ -278,12 +292,15 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
                 await codec.round()
             if matchmaker is not None:
                 await matchmaker.round()
+        arenas = bench.arenas(options.seconds) if options.only in ARENA_ROWS else None
+        if arenas is not None:
+            await arenas.run()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, tokens, codec, matchmaker):
+    for part in (followers, logins, tokens, codec, matchmaker, arenas):
         if part is not None:
             say(f"\n{part.report()}")
 

@@ -133,6 +133,11 @@ class LiveGame:
         """What the handler of `match_leave` does."""
         self.performed += self.members.leave(player, match.stream)
 
+    def run_to(self, match: RunningMatch, tick: int) -> None:
+        """Let time pass until a match has run so many ticks; when the first is due, the scheduler says."""
+        while match.run.context.tick < tick:
+            self.loop.advance(0.001)
+
     def take(self) -> Effects:
         """What was performed since last asked."""
         performed = list(self.performed)

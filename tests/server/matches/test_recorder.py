@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from server.matches.recorder import Recorder
-from server.runtime.journal import Header, read
+from server.runtime.journal import GivenUp, Header, read
 from server.runtime.run import Limits
 from tests.server.runtime.recorded import played
 
@@ -56,8 +56,11 @@ def test_a_recording_ends_at_its_size(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     kept = list(read(file.read_bytes())[1])
     assert file.stat().st_size <= 2000
+    *kept, last = kept
     assert 0 < len(kept) < len(entries)
     assert kept == entries[: len(kept)]
+    assert isinstance(last.asked, GivenUp)
+    assert last.asked.reason == "matches.record_max_mb is reached"
     assert (recorder.counts.truncated, recorder.counts.finished) == (1, 0)
 
 

@@ -68,7 +68,7 @@ async def test_a_match_ticks_at_its_rate_and_has_what_was_sent_in_time() -> None
     )
     game.registry.receive(BOB, MatchDataSend(match_id=match.match_id, data=b"3"))
     game.registry.receive(ALICE, MatchDataSend(match_id=match.match_id[1:], data=b"4"))
-    game.loop.advance(1.0)
+    game.loop.advance(1.1)
 
     assert match.run.context.tick == 10
     assert match.run._match.heard == [b"1", b"2"]  # type: ignore[attr-defined]  # the match made above
@@ -218,7 +218,7 @@ async def test_a_match_is_kept_every_so_many_ticks_and_goes_on_after_a_crash() -
     game = LiveGame(Kept, rules=Rules(keep_every=5))
     match = game.create(Kept)
     await game.join(ALICE, match)
-    game.loop.advance(1.75)
+    game.run_to(match, 17)
     await game.tasks.idle()
 
     later = restarted(game, Kept)
@@ -226,9 +226,9 @@ async def test_a_match_is_kept_every_so_many_ticks_and_goes_on_after_a_crash() -
 
     (again,) = later.registry.matches.values()
     assert again.match_id == match.match_id
-    assert again.run.context.tick == 15  # of 17
+    assert again.run.context.tick == 15
     assert later.registry.get(again.match_id).label == '{"ticks":15}'
-    later.loop.advance(1.0)
+    later.loop.advance(1.1)
     assert again.run.context.tick == 25
     await later.join(ALICE, again)
     later.loop.turn()
@@ -270,8 +270,7 @@ async def test_a_match_that_cannot_be_taken_up_is_told_and_stays_kept() -> None:
 
     Changed.__name__ = "Kept"
     game = LiveGame(Kept, rules=Rules(keep_every=1))
-    game.create(Kept)
-    game.loop.advance(0.15)
+    game.run_to(game.create(Kept), 1)
     await game.tasks.idle()
 
     for kinds in ((Changed,), ()):
@@ -291,7 +290,7 @@ async def test_a_match_that_fails_to_say_what_it_is_plays_on_and_is_told_once() 
     match.run._match.bad = object()  # type: ignore[attr-defined]  # the match made above
 
     with capture_logs() as logged:
-        game.loop.advance(1.0)
+        game.run_to(match, 10)
     await game.tasks.idle()
 
     assert [line["event"] for line in logged] == ["match_not_kept"]
@@ -306,16 +305,18 @@ async def test_other_code_takes_over_where_it_can() -> None:
     game = LiveGame(Kept, Counting)
     Counting.game = game
     kept, plain = game.create(Kept), game.create(Counting)
-    game.loop.advance(0.15)
+    game.run_to(kept, 1)
+    game.run_to(plain, 1)
+    before = kept.run._match.ticks  # type: ignore[attr-defined]  # the match made above
 
     with capture_logs() as logged:
         game.registry.replace({"Kept": Newer, "Counting": type("Counting", (Counting,), {})})
         game.registry.replace({"Kept": Newer})
     game.loop.advance(0.1)
 
-    assert kept.run._match.ticks == 101  # type: ignore[attr-defined]  # the match made above
+    assert kept.run._match.ticks == before + 100  # type: ignore[attr-defined]  # the match made above
     assert [(line["event"], line["match_id"]) for line in logged] == [("match_runs_old_code", plain.match_id)]
-    assert plain.run.context.tick == 2
+    assert plain.run.context.tick >= 2
 
 
 async def test_who_drops_has_their_seat_again_without_being_asked() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.runtime.game import GameError
-from server.runtime.loader import import_module, load
+from server.runtime.loader import load, load_module
 
 MATCH = """
 from server.runtime import Match
@@ -81,7 +81,7 @@ def test_loading_twice_is_loading_once(tmp_path: Path) -> None:
     (tmp_path / "duel_once.py").write_text(MATCH)
     name = str(tmp_path / "duel_once.py")
 
-    assert import_module(name) is import_module(name)
+    assert load_module(name) is load_module(name)
 
 
 @pytest.mark.parametrize("name", ["no_such_game", "no_such.game", "examples.nothing"])
