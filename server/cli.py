@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the server")
     _common(serve)
     serve.add_argument("--dev", action="store_true", help="also run the development issuer; loopback only")
+    serve.add_argument(
+        "--module",
+        action="append",
+        metavar="NAME",
+        help="runtime.modules: a module or a file; may be repeated",
+    )
     serve.add_argument("--public", metavar="HOST:PORT", help="listen.public")
     serve.add_argument("--ops", metavar="HOST:PORT", help="listen.ops")
     serve.set_defaults(run=_serve)
@@ -97,7 +103,10 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
     listen = {name: value for name in ("public", "ops") if (value := getattr(options, name, None))}
-    return {"listen": listen} if listen else {}
+    flags: dict[str, Any] = {"listen": listen} if listen else {}
+    if modules := getattr(options, "module", None):
+        flags["runtime"] = {"modules": modules}
+    return flags
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:

@@ -48,6 +48,19 @@ def test_a_configuration_file_that_is_not_there_is_told(capsys: pytest.CaptureFi
     assert "no such file" in err
 
 
+def test_a_game_that_cannot_be_loaded_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken_game.py").write_text("import no_such_library")
+
+    status, _, err = run(capsys, "serve", "--dev", "--module", "broken_game.py", "--module", "no_such_game")
+
+    assert status == 2
+    assert "ModuleNotFoundError: No module named 'no_such_library'" in err
+    assert "no_such_game: there is no such module" in err
+
+
 def test_flags_reach_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = run(capsys, "serve", "--dev", "--public", "nowhere")
 

@@ -52,6 +52,12 @@ def game(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def game_of_sets(game: Path) -> Path:
+    game.write_text(GAME)
+    return game
+
+
+@pytest.fixture
 def recording(tmp_path: Path, game: Path) -> Path:
     """Thirty ticks with two players."""
     match = vars(load_module(str(game)))["Dice"]()
@@ -152,11 +158,10 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_server_records_and_its_match_replays(
-    tmp_path: Path, game: Path, how: signal.Signals
+    tmp_path: Path, game_of_sets: Path, how: signal.Signals
 ) -> None:
-    game.write_text(GAME)  # with a set of texts
     settings = {
-        "LOCKGATE_RUNTIME__MODULES": json.dumps([str(game)]),
+        "LOCKGATE_RUNTIME__MODULES": json.dumps([str(game_of_sets)]),
         "LOCKGATE_MATCHES__RECORD": "true",
     }
     with running_server(tmp_path, environment=settings) as server:
