@@ -7,6 +7,7 @@ what other members are told. The id is `<uuid>.<node>`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from protocol.errors import ErrorCode, RequestError
 from protocol.messages import Match, MatchPresenceEvent, UserPresence
@@ -63,6 +64,7 @@ class JoinRefused(Exception):
         self.reason = reason or "Match join rejected"
 
 
+@lru_cache(maxsize=8192)  # each message to a match names it; the ids that are in use are few
 def live_stream(match_id: str) -> Stream | None:
     """The stream of a match that the server runs; None if the id is of no such match."""
     subject, _, node = match_id.partition(".")

@@ -173,6 +173,33 @@ async def test_a_match_can_start_something_outside_of_itself(live: Live) -> None
     await alice.end()
 
 
+async def test_what_a_tick_says_to_a_player_leaves_in_one_write(live: Live) -> None:
+    match_id, (alice, bob) = await joined(live, "alice", "bob")
+    writes: list[int] = []
+
+    def watch(transport: Any) -> None:
+        write = transport.write
+
+        def noted(data: bytes) -> None:
+            writes.append(len(data))
+            write(data)
+
+        transport.write = noted
+
+    for session in live.server._registry.by_id.values():
+        watch(session.socket._transport)  # type: ignore[attr-defined]  # to see what leaves
+
+    alice.send(match_id, b"burst")
+
+    for client in (alice, bob):
+        assert [await client.hear_data() for _ in range(5)] == [
+            (str(number), str(number).encode()) for number in (3, 4, 5, 6, 2)
+        ]
+    assert len(writes) == 2
+    await alice.end()
+    await bob.end()
+
+
 async def test_remote_calls_answer_refuse_and_fail(live: Live) -> None:
     alice = await Client.connect(live, "alice")
 

@@ -48,6 +48,9 @@ class Echo(Match):
                     self.dispatcher.end()
                 case b"fail":
                     raise RuntimeError(each.data)
+                case b"burst":
+                    for number in range(2, 7):
+                        self.dispatcher.broadcast(number, str(number), deferred=number == 2)
                 case b"later":
                     self.dispatcher.spawn(tell_later, each.player.user_id)
                 case data:
