@@ -27,6 +27,11 @@ STARTED_AT = 1_800_000_000.0
 NODE = "test"
 
 
+def user_id_of(username: str) -> str:
+    """The user id of a fake player."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, username))
+
+
 class Refused(Exception):
     """The match did not let somebody in; the text is its reason."""
 
@@ -105,6 +110,10 @@ class Table(Generic[M]):
         """What the match started outside of itself: nothing runs it here."""
 
     @property
+    def match_id(self) -> str:
+        return self.run.context.match_id
+
+    @property
     def now(self) -> float:
         """Unix seconds: when the next tick is due."""
         return STARTED_AT + self.run.context.tick / self.run.context.tick_rate
@@ -129,7 +138,7 @@ class Table(Generic[M]):
 
         Somebody whose seat is held is back in it. Raises Refused when the match does not let them in.
         """
-        user_id = str(uuid.uuid5(uuid.NAMESPACE_DNS, username))
+        user_id = user_id_of(username)
         session_id = str(uuid.UUID(int=self._ids + len(self.players) + 1))
         player = Player(user_id, session_id, username, session_vars or {})
         seat = self.run.seat_of(user_id)

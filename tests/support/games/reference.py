@@ -66,7 +66,8 @@ async def tell_later(user_id: str) -> None:
 
 @rpc
 def echo(caller: Caller, payload: str) -> str:
-    return payload
+    # A call by GET has no body: what it says is in the query.
+    return payload or caller.query.get("payload", ("",))[0]
 
 
 @rpc("whoami")
