@@ -246,6 +246,8 @@ class RunningMatch:
         # Not everyone whom the game knows is still a member: the game hears of a leave a little later.
         members = self._around.presences.members(self.stream)
         to = members if said.to is None else said.to
+        if said.to is not None and not said.skip and all(map(members.__contains__, said.to)):
+            return Deliver(said.to, message)
         return Deliver(tuple(each for each in to if each in members and each not in said.skip), message)
 
     def _tell_pace(self) -> None:

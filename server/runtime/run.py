@@ -266,17 +266,25 @@ class MatchRun:
             call()
             while taken := self._dispatcher.take():
                 for output in taken:
-                    said += self._carried_out(output)
+                    if isinstance(output, Broadcast):  # nearly all are
+                        said.append(self._addressed(output))
+                    else:
+                        said += self._carried_out(output)
         except Exception as error:
             self.cause, self.error = Cause.FAILED, error
             self._dispatcher.take()
         return said
 
+    def _addressed(self, said: Broadcast) -> Broadcast:
+        """The same, for those alone who are members and not to be left out."""
+        to = said.to
+        if to is None or (not said.skip and all(map(self._players.__contains__, to))):
+            return said
+        there = tuple(each for each in to if each in self._players and each not in said.skip)
+        return Broadcast(said.op_code, said.data, there, (), said.sender, said.reliable)
+
     def _carried_out(self, output: Output) -> list[Output]:
         match output:
-            case Broadcast(to=to) if to is not None:
-                there = tuple(each for each in to if each in self._players and each not in output.skip)
-                return [Broadcast(output.op_code, output.data, there, (), output.sender, output.reliable)]
             case Kick(sessions=named):
                 kicked = tuple(each for each in named if each in self._players)
                 if kicked:
@@ -285,7 +293,7 @@ class MatchRun:
             case End():
                 self.cause = Cause.FINISHED
                 return []
-            case SetLabel() | Broadcast() | Spawn():
+            case SetLabel() | Spawn():
                 return [output]
         raise AssertionError("all outputs are named above")
 
