@@ -283,7 +283,7 @@ class MatchRun:
         there = tuple(each for each in to if each in self._players and each not in said.skip)
         return Broadcast(said.op_code, said.data, there, (), said.sender, said.reliable)
 
-    def _carried_out(self, output: Output) -> list[Output]:
+    def _carried_out(self, output: Kick | End | SetLabel | Spawn) -> list[Output]:
         match output:
             case Kick(sessions=named):
                 kicked = tuple(each for each in named if each in self._players)
