@@ -1,7 +1,6 @@
 """The composition root: builds everything in order, starts it, and stops it roughly in reverse."""
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from protocol.close import CloseReason
 from protocol.messages import UserPresence
 from server import __version__, development, handlers, readings
 from server.clock import Clock, SystemClock
+from server.collector import Collector
 from server.config import ConfigError, MatchmakerSettings, Settings
 from server.core.channel_id import readable
 from server.core.function import Function
@@ -79,14 +79,13 @@ async def serve(settings: Settings, *, dev: bool = False) -> None:
         raise ConfigError(list(error.problems)) from error
     try:
         await server.start()
-        # What exists now stays for good: full collections need not walk it again.
-        gc.collect()
-        gc.freeze()
+        server.collector.start(asyncio.get_running_loop().call_later)
         await draining.wait()
         await server.drain(now)
     except (OSError, ValueError, KeyFileError, StorageUnavailable) as error:
         raise ConfigError([f"cannot start: {error}"]) from error
     finally:
+        server.collector.stop()
         await server.stop()
 
 
@@ -121,6 +120,7 @@ class Server:
         shelf = DatabaseShelf(self._gate.store.matches, settings.name)
         storage = GameStorage(self._gate.store.objects, self._clock.wall)
         self.game = GameHost(game, settings, self._clock, self._ids, shelf, storage, functions)
+        self.collector = Collector(self._clock, lambda: self.game.scheduler.next_due)
         self._live_matches = live_matches or self.game.matches
         self._listeners = Listeners()
         self._rounds: asyncio.Task[None] | None = None
@@ -187,6 +187,7 @@ class Server:
             | readings.play(world, performer, router)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.game(self.game)
+            | readings.collector(self.collector)
             | readings.talk(self._talk)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import TypeVar
 
+from server.collector import Collector
 from server.core.matchmaker import Matchmaker
 from server.eviction import Eviction
 from server.game.host import GameHost
@@ -121,8 +122,21 @@ def game(game: GameHost) -> Readings:
             {} if game.recorder is None else asdict(game.recorder.counts)
         ),
         "lockgate_match_inputs_dropped_total": lambda: matches.inputs_dropped,
+        "lockgate_game_code_seen_total": lambda: _by_value(game.watchdog.seen),
+        "lockgate_memory_weighings_total": lambda: 0 if game.scales is None else game.scales.weighings,
         "lockgate_match_tick_lateness_seconds": lambda: scheduler.lateness,
         "lockgate_match_tick_duration_seconds": lambda: scheduler.duration,
+    }
+
+
+def collector(collector: Collector) -> Readings:
+    """The collection of garbage."""
+    return {
+        "lockgate_gc_pause_seconds": lambda: collector.pauses,
+        "lockgate_gc_full_total": lambda: {
+            "idle": collector.full - collector.forced,
+            "forced": collector.forced,
+        },
     }
 
 

@@ -227,6 +227,15 @@ class MatchesSettings(Section):
     overload_s: Positive = 10
     """A match whose ticks take too long is slowed down, and after so long ended with its players told. Too
     short, and one bad moment ends it; too long, and the others bear with it."""
+    block_warning_ms: Annotated[float, Field(ge=0)] = 100
+    """Game code that holds up the server for so long is named in the log, with its line; 0: never. Very
+    short, and ordinary ticks are named; long, and nobody learns why ticks come late."""
+    callback_timeout_s: Annotated[float, Field(ge=0)] = 2
+    """Game code that holds up the server for so long is stopped, and the match it belongs to ends; 0: never,
+    and one endless loop takes all matches with it. Short, and a slow moment of the machine ends matches."""
+    memory_limit_mb: Annotated[int, Field(ge=0)] = 0
+    """Once the process has more memory than this, the match by which it grows most is ended; 0: no limit.
+    Keep it well over what the server needs at its fullest, and under what the machine grants it."""
     reconnect_s: Annotated[float, Field(ge=0, le=86_400)] = 0
     """How long the seat of a player whose connection dropped is held, unless the match says otherwise; 0: not
     at all. Too long, and others play with somebody who is gone."""

@@ -140,10 +140,13 @@ TABLE = {
     "server.live_logins": Row(inside=frozenset({"protocol.errors", "server.identity", "server.sessions"})),
     # Rounds are begun by time and worked off beside the players' messages; the rules are in the core.
     "server.matchmaking": shell("protocol", "server.clock", "server.core", "server.effects"),
+    # Runs between the ticks of matches, of which it knows only when the next is due.
+    "server.collector": shell("server.clock", "server.observe"),
     # Reads counts wherever they are kept, so it stands beside the composition root.
     "server.readings": Row(
         inside=frozenset(
             {
+                "server.collector",
                 "server.core",
                 "server.eviction",
                 "server.game",

@@ -18,6 +18,7 @@ import structlog
 from server.core.function import FunctionError
 from server.matches.running import lines_of
 from server.runtime.api import GameServer, serving
+from server.runtime.guard import Stopped, Subject, guarded, guarded_wait
 from server.tasks import TaskOwner
 
 log = structlog.get_logger("lockgate.game")
@@ -51,8 +52,18 @@ class _Answer:
 class Fence:
     """Calls functions of one kind. `server` is what `server` stands for in them, once it is set."""
 
-    def __init__(self, kind: str, tasks: TaskOwner, *, timeout_s: float, concurrent: int) -> None:
+    def __init__(
+        self,
+        kind: str,
+        tasks: TaskOwner,
+        *,
+        timeout_s: float,
+        concurrent: int,
+        on_call: Callable[[], None] | None = None,
+    ) -> None:
+        """`on_call`: told before each call."""
         self._kind = kind
+        self._on_call = on_call
         self._tasks = tasks
         self._timeout_s = timeout_s
         self._concurrent = concurrent
@@ -111,17 +122,22 @@ class Fence:
 
     async def _run(self, name: str, work: Work) -> _Answer | FunctionError | None:
         """None: it failed, and that is in the log."""
+        if self._on_call is not None:
+            self._on_call()
         try:
             with serving(self.server) if self.server is not None else nullcontext():
-                answer = work()
-                answer = _Answer(await answer if inspect.isawaitable(answer) else answer)
+                subject = Subject(self._kind, name=name)
+                answer = guarded(subject, work)
+                if inspect.isawaitable(answer):
+                    answer = await guarded_wait(subject, answer)
+                answer = _Answer(answer)
             self.outcomes[Outcome.ANSWERED] += 1
             return answer
         except FunctionError as refusal:
             self.outcomes[Outcome.REFUSED] += 1
             # Without the frames it came through.
             return FunctionError(sayable(refusal.message), refusal.code)
-        except (Exception, SystemExit) as error:  # game code may raise anything
+        except (Exception, SystemExit, Stopped) as error:  # game code may raise anything
             self.outcomes[Outcome.FAILED] += 1
             log.error(
                 "game_code_failed",

@@ -1,6 +1,7 @@
 """The game's code in one server: loaded, given what it works on, called and stopped. A part of the root."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from server.game.hooks import GameHooks
 from server.game.remote_calls import RemoteCalls
 from server.ids import Ids
 from server.matches.keeper import Keeper, Shelf
+from server.matches.memory import MIB, MemoryScales, resident_bytes
 from server.matches.pace import Patience
 from server.matches.recorder import Recorder
 from server.matches.registry import MatchRegistry, Rules
 from server.matches.running import RunningMatch, Surroundings
 from server.matches.scheduler import Scheduler
+from server.matches.watchdog import Watch, Watchdog
 from server.runtime.api import Storage
 from server.runtime.dispatcher import Spawn
 from server.runtime.game import Game
@@ -66,7 +69,11 @@ class GameHost:
         self.keeper = Keeper(shelf, self._tasks, max_bytes=matches.snapshot_bytes)
         self._fences = {
             kind: Fence(
-                kind, TaskOwner(kind), timeout_s=runtime.rpc_timeout_s, concurrent=runtime.rpc_concurrent
+                kind,
+                TaskOwner(kind),
+                timeout_s=runtime.rpc_timeout_s,
+                concurrent=runtime.rpc_concurrent,
+                on_call=lambda: self.watchdog.wake(),
             )
             for kind in ("rpc", "hook", "beside", "spawned")
         }
@@ -93,9 +100,31 @@ class GameHost:
             self.recorder,
         )
 
+        memory_bytes = matches.memory_limit_mb * MIB
+        self.scales = (
+            MemoryScales(
+                memory_bytes,
+                self.scheduler,
+                clock.monotonic,
+                resident_bytes,
+                lambda each: each if isinstance(each, RunningMatch) else None,
+                gc.collect,
+            )
+            if memory_bytes
+            else None
+        )
+        self.watchdog = Watchdog(
+            Watch(matches.block_warning_ms / 1000, matches.callback_timeout_s, memory_bytes),
+            clock.monotonic,
+            lambda: len(self.matches) > 0 or any(fence.running for fence in self._fences.values()),
+            resident_bytes,
+            None if self.scales is None else self.scales.check,
+        )
+
     def serve(self, world: World, perform: Callable[[Effects], None]) -> None:
         """Let the game work on this world."""
         self._sockets = world.connected
+        self.watchdog.serve(lambda delay, call: _loop().call_later(delay, call))
         for fence in self._fences.values():
             fence.server = LiveServer(world, self.matches, perform, self._storage)
         self.matches.serve(
@@ -114,6 +143,7 @@ class GameHost:
     async def restore(self) -> None:
         """Go on with the matches of an earlier run. Raises StorageUnavailable."""
         kept = await self.keeper.load(int(self._clock.wall() - self._restore_age_s))
+        self.watchdog.wake()
         self.matches.restore(kept)
 
     def replace(self, game: Game) -> None:
@@ -139,6 +169,7 @@ class GameHost:
         self.matches.close()
         for fence in self._fences.values():
             await fence.close()
+        self.watchdog.close()
         await self.keeper.close()
         await self._tasks.cancel_all()
 

@@ -20,6 +20,7 @@ from server.matches.running import RunningMatch, Surroundings, lines_of
 from server.matches.scheduler import Scheduler
 from server.runtime.context import Context
 from server.runtime.dispatcher import Spawn
+from server.runtime.guard import Stopped, Subject, guarded
 from server.runtime.journal import RecordedRun
 from server.runtime.match import Match
 from server.runtime.players import Player
@@ -156,8 +157,8 @@ class MatchRegistry:
             if game is None or match.run.is_of(game):
                 continue
             try:
-                match.replace(game())
-            except Exception as error:  # the game's own constructor, or a state that does not fit
+                match.replace(guarded(Subject(match.kind, match.match_id), game))
+            except (Exception, Stopped) as error:  # the game's own constructor, or a state that does not fit
                 reason = str(error) if isinstance(error, SnapshotError) else type(error).__name__
                 log.warning("match_runs_old_code", match_id=match.match_id, kind=match.kind, reason=reason)
 
@@ -167,8 +168,8 @@ class MatchRegistry:
             raise CannotCreate(f"{match_id} is no id of a match")
         context = Context(match_id, self._node, game.tick_rate, seed)
         try:
-            run = self._run(game(), context)
-        except Exception as error:  # the game's own constructor
+            run = self._run(guarded(Subject(kind, match_id), game), context)
+        except (Exception, Stopped) as error:  # the game's own constructor
             log.error("match_not_created", kind=kind, error=type(error).__name__, trace=lines_of(error))
             raise CannotCreate(f"{kind} failed to begin") from error
         # Its first tick is a step away, so that whoever made it has the time to say where it is.

@@ -143,8 +143,7 @@ class RunningMatch:
         if not self.over:
             self._tell_pace()
             if self._pace.hopeless(self._around.clock.monotonic()):
-                self.run.cause = Cause.OVERLOADED
-                self._say(())
+                self.give_up(Cause.OVERLOADED)
             else:
                 self._say(self.run.step(self._now()))
                 if self._keep_every and self.run.context.tick % self._keep_every == 0 and not self.over:
@@ -159,7 +158,12 @@ class RunningMatch:
         """Go on with other code. Raises SnapshotError, and goes on as before."""
         self.catch_up()
         if not self.over:
-            self._say(self.run.replace(match, self._now()))
+            try:
+                said = self.run.replace(match, self._now())
+            except SnapshotError:
+                self._end_if_stopped()
+                raise
+            self._say(said)
 
     def snapshot(self) -> bytes | None:
         """The match as it is; None for one that cannot be kept, or fails to say what it is."""
@@ -169,10 +173,18 @@ class RunningMatch:
         try:
             return self.run.snapshot(self._now())
         except SnapshotError as error:
+            if self._end_if_stopped():
+                return None
             if not self._told_unkept:
                 self._told_unkept = True
                 log.error("match_not_kept", match_id=self.match_id, kind=self.kind, reason=str(error))
             return None
+
+    def give_up(self, cause: Cause) -> None:
+        """The server ends the match."""
+        if not self.over:
+            self.run.cause = cause
+            self._say(())
 
     def stop(self, grace_s: float) -> None:
         """The server stops in so many seconds; with 0, now."""
@@ -200,6 +212,12 @@ class RunningMatch:
             self._say(self.run.drop(session_id, self._now()))
         else:
             self._say(self.run.leave([session_id], self._now()))
+
+    def _end_if_stopped(self) -> bool:
+        """End a match that had to be stopped while it was asked for its state."""
+        if self.run.cause is not None and not self.over:
+            self._say(())
+        return self.over
 
     def _free_seat(self, user_id: str) -> Player | None:
         seat = self.run.seat_of(user_id)
@@ -274,11 +292,11 @@ class RunningMatch:
             inputs_dropped=self.run.dropped,
             members=len(members),
         )
-        if cause is Cause.FAILED:
+        if cause in (Cause.FAILED, Cause.MEMORY):
             self._around.perform([Disconnect(each, CloseReason.DISCONNECTED) for each in members])
         self._owner.ended(self, members)
 
-    def _tell_failure(self, error: Exception) -> None:
+    def _tell_failure(self, error: BaseException) -> None:
         # Its type and its lines; the text may quote what a player sent.
         log.error(
             "match_failed",
@@ -288,6 +306,8 @@ class RunningMatch:
             error=type(error).__name__,
             trace=lines_of(error),
         )
+        # What its frames hold, a whole match with all it has, would only go with the next full collection.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
 def lines_of(error: BaseException) -> str:

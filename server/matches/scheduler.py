@@ -68,6 +68,8 @@ class Scheduler:
         self.lateness = Histogram()
         self.duration = Histogram()
         """Of every tick, in seconds: how late it began, and how long it took."""
+        self.tick: Callable[[Ticking], bool] = lambda match: match.tick()
+        """How a match is ticked; may be replaced by what watches it meanwhile."""
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -92,6 +94,11 @@ class Scheduler:
         """Tick it no more. No error if it is not there."""
         self._turns = [turn for turn in self._turns if turn.match is not match]
         heapq.heapify(self._turns)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next tick should begin; None: there is no match."""
+        return self._turns[0].due if self._turns else None
 
     def close(self) -> None:
         """Forget all matches."""
@@ -123,7 +130,7 @@ class Scheduler:
         until = now + SLICE_S
         while self._turns and self._turns[0].due <= now + EARLY_S and now < until:
             match = heapq.heappop(self._turns).match
-            goes_on = match.tick()
+            goes_on = self.tick(match)
             ended = self._monotonic()
             self.duration.observe(ended - now)
             self.lateness.observe(match.pace.ticked(now, ended))

@@ -105,6 +105,14 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_match_snapshots_waiting": Metric("gauge", "Snapshots of matches that are not written yet."),
     "lockgate_match_recordings_total": Metric("counter", "Recordings of matches, by outcome.", "outcome"),
     "lockgate_match_inputs_dropped_total": Metric("counter", "Messages of players that found no room."),
+    "lockgate_game_code_seen_total": Metric(
+        "counter", "Calls of game code that held up the server, and of those, the ones stopped.", "what"
+    ),
+    "lockgate_memory_weighings_total": Metric(
+        "counter", "Searches for the match that takes the memory, because of too little of it."
+    ),
+    "lockgate_gc_pause_seconds": Metric("histogram", "How long garbage collections took."),
+    "lockgate_gc_full_total": Metric("counter", "Full garbage collections, by when they were run.", "when"),
     "lockgate_match_tick_lateness_seconds": Metric("histogram", "How late ticks began."),
     "lockgate_match_tick_duration_seconds": Metric("histogram", "How long ticks took."),
     "lockgate_matches": Metric("gauge", "Relayed matches that run."),

@@ -11,6 +11,7 @@ from typing import Any, TypeVarTuple, Unpack
 
 from server.runtime.context import Context
 from server.runtime.dispatcher import Broadcast, Dispatcher, End, Kick, Output, SetLabel, Spawn
+from server.runtime.guard import MemoryLimit, Stopped, Subject, guarded
 from server.runtime.match import Match
 from server.runtime.players import Input, Player
 from server.runtime.snapshot import VERSION, Seat, Snapshot, SnapshotError, encode, state_of
@@ -27,7 +28,9 @@ class Cause(StrEnum):
     FINISHED = "finished"
     """Its code said so."""
     FAILED = "failed"
-    """Its code raised, or returned what it must not."""
+    """Its code raised, or returned what it must not, or did not come back."""
+    MEMORY = "memory"
+    """It took too much memory."""
     EMPTY = "empty"
     OVERLOADED = "overloaded"
     """Its ticks took too long for too long."""
@@ -72,8 +75,9 @@ class MatchRun:
         self._inputs: list[Input] = []
         self._empty_ticks = 0
         self.context = context
+        self._subject = Subject(type(match).__name__, context.match_id)
         self.cause: Cause | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         """What its code raised, if that ended it."""
         self.dropped = 0
         """Inputs that found no room."""
@@ -207,9 +211,9 @@ class MatchRun:
         return type(self._match).snapshot is not Match.snapshot
 
     def snapshot(self, now: float) -> bytes:
-        """The match as it is. Raises SnapshotError."""
+        """The match as it is. Raises SnapshotError; one that had to be stopped is over (`cause`)."""
         seats = tuple(Seat(each.user_id, each.session_id, each.username) for each in self._players.values())
-        context, state = self.context, state_of(self._match.snapshot)
+        context, state = self.context, self._state()
         return encode(
             Snapshot(VERSION, context.tick, context.started_at, now, context.seed, self.label, seats, state)
         )
@@ -229,7 +233,7 @@ class MatchRun:
 
     def replace(self, match: Match, now: float) -> Sequence[Output]:
         """Go on with other code, which takes over the state. Raises SnapshotError, and goes on as before."""
-        before, state = self._match, state_of(self._match.snapshot)
+        before, state = self._match, self._state()
         self._adopt(match)
         try:
             return self._take_over(state, now)
@@ -237,11 +241,18 @@ class MatchRun:
             self._adopt(before)
             raise
 
+    def _state(self) -> Any:
+        try:
+            return guarded(self._subject, state_of, self._match.snapshot)
+        except Stopped as error:
+            self._failed(error)
+            raise SnapshotError(f"snapshot() was stopped: {type(error).__name__}") from error
+
     def _take_over(self, state: Any, now: float) -> Sequence[Output]:
         self.context.now = now
         try:
-            _call(self._match.restore, state)
-        except Exception as error:  # game code may raise anything
+            guarded(self._subject, _call, self._match.restore, state)
+        except (Exception, Stopped) as error:  # game code may raise anything
             self._dispatcher.take()
             raise SnapshotError(f"restore() raised {type(error).__name__}") from error
         return self._run(lambda: None, now)
@@ -263,17 +274,24 @@ class MatchRun:
         self.context.now = now
         said: list[Output] = []
         try:
-            call()
-            while taken := self._dispatcher.take():
-                for output in taken:
-                    if isinstance(output, Broadcast):  # nearly all are
-                        said.append(self._addressed(output))
-                    else:
-                        said += self._carried_out(output)
-        except Exception as error:
-            self.cause, self.error = Cause.FAILED, error
-            self._dispatcher.take()
+            guarded(self._subject, self._let, call, said)
+        except BaseException as error:  # a match is no task: nobody else waits for what it raises
+            self._failed(error)
         return said
+
+    def _let(self, call: Callable[[], None], said: list[Output]) -> None:
+        call()
+        while taken := self._dispatcher.take():
+            for output in taken:
+                if isinstance(output, Broadcast):  # nearly all are
+                    said.append(self._addressed(output))
+                else:
+                    said += self._carried_out(output)
+
+    def _failed(self, error: BaseException) -> None:
+        self.cause = Cause.MEMORY if isinstance(error, MemoryLimit) else Cause.FAILED
+        self.error = error
+        self._dispatcher.take()
 
     def _addressed(self, said: Broadcast) -> Broadcast:
         """The same, for those alone who are members and not to be left out."""

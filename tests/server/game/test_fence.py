@@ -1,6 +1,7 @@
 """What nobody waits for is fenced too. Calls that are waited for: `test_remote_calls.py`."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 
 from server.game.fence import Fence, NoAnswer, Outcome
 from server.runtime.api import GameServer, server
+from server.runtime.guard import CallbackTimeout, Subject, guard_of, subject_of
 from server.tasks import TaskOwner
 
 SECRET = "what-a-player-said"
@@ -75,3 +77,32 @@ async def test_no_answer_says_how_it_came(tasks: TaskOwner) -> None:
         await fence.call("f", lambda: 7)
 
     assert none.value.outcome is Outcome.FULL
+
+
+async def test_a_call_is_announced_and_runs_under_its_guard_whether_it_waits_or_not(tasks: TaskOwner) -> None:
+    announced: list[str] = []
+    fence = Fence("hook", tasks, timeout_s=5, concurrent=1, on_call=lambda: announced.append("call"))
+
+    def subject() -> Subject | None:
+        guard = guard_of(sys._getframe())
+        return None if guard is None else subject_of(guard)
+
+    async def later() -> Subject | None:
+        await asyncio.sleep(0)
+        return subject()
+
+    assert await fence.call("f", subject) == Subject("hook", name="f")
+    assert await fence.call("g", later) == Subject("hook", name="g")
+    assert announced == ["call", "call"]
+
+
+async def test_a_call_that_had_to_be_stopped_has_failed(tasks: TaskOwner) -> None:
+    fence = Fence("hook", tasks, timeout_s=5, concurrent=1)
+
+    async def stopped() -> None:
+        raise CallbackTimeout
+
+    with capture_logs() as logged, pytest.raises(NoAnswer):
+        await fence.call("f", stopped)
+
+    assert [(line["event"], line["error"]) for line in logged] == [("game_code_failed", "CallbackTimeout")]

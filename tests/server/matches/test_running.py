@@ -1,6 +1,9 @@
 """A running match: in which order its players hear what."""
 
+import gc
+import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -10,6 +13,7 @@ from server.core.live_match import JoinRefused, NoSuchMatch
 from server.effects import Deliver, Disconnect, Reply
 from server.matches.registry import Rules
 from server.runtime import Input, Match, Player
+from server.runtime.guard import CallbackTimeout
 from server.runtime.run import Cause, Limits
 from tests.support.live_game import LiveGame
 from tests.support.players import ALICE, BOB, CAROL
@@ -247,3 +251,64 @@ async def test_messages_that_find_no_room_are_dropped_and_counted() -> None:
     assert game.registry.inputs_dropped == 3
     match.stop(0)
     assert game.registry.inputs_dropped == 3
+
+
+class Stuck(Match):
+    """Never finishes telling what it is."""
+
+    def tick(self, inputs: Sequence[Input]) -> None: ...
+
+    def snapshot(self) -> Any:
+        raise CallbackTimeout
+
+    def restore(self, state: Any) -> None: ...
+
+
+async def test_a_match_that_cannot_finish_its_snapshot_is_ended_with_its_players_put_out() -> None:
+    game = LiveGame(Stuck, rules=Rules(keep_every=1))
+    match = game.create(Stuck)
+    await game.join(ALICE, match)
+    game.loop.turn()
+    game.take()
+
+    assert match.tick() is False
+
+    assert game.take() == [Disconnect(ALICE.session_id, CloseReason.DISCONNECTED)]
+    assert match.over
+    assert not game.registry.matches
+
+
+async def test_code_that_cannot_be_replaced_because_it_is_stuck_ends() -> None:
+    game = LiveGame(Stuck)
+    match = game.create(Stuck)
+
+    game.registry.replace({"Stuck": type("Stuck", (Stuck,), {})})
+
+    assert match.over
+
+
+async def test_a_match_that_takes_too_much_memory_is_given_up_once(game: LiveGame) -> None:
+    match = game.create(Talker)
+    await game.join(ALICE, match)
+    game.loop.turn()
+    game.take()
+
+    match.give_up(Cause.MEMORY)
+    match.give_up(Cause.MEMORY)
+
+    assert game.take() == [Disconnect(ALICE.session_id, CloseReason.DISCONNECTED)]
+    assert game.registry.ended_by[Cause.MEMORY] == 1
+    assert match.tick() is False
+
+
+async def test_what_a_match_held_that_failed_is_free_at_once(game: LiveGame) -> None:
+    match = game.create(Talker)
+    held = weakref.ref(match.run)
+    match.signal("fail")
+
+    gc.disable()
+    try:
+        del match
+        assert held() is None
+    finally:
+        gc.enable()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from server.matches.pace import Pace, Patience
-from server.matches.scheduler import SLICE_S, Scheduler
+from server.matches.scheduler import SLICE_S, Scheduler, Ticking
 
 
 class Time:
@@ -133,3 +133,24 @@ def test_after_the_end_no_timer_is_left() -> None:
 
     assert time.pass_until(10.0) == 0
     assert match.at == []
+
+
+def test_what_watches_ticks_takes_their_place() -> None:
+    time = Time()
+    scheduler = scheduler_of(time)
+    ticked: list[Ticking] = []
+    match = Busy(time, 10, ticks=2)
+    assert scheduler.next_due is None
+    scheduler.add(match)
+    assert scheduler.next_due == 0.0
+    plain = scheduler.tick
+
+    def tick(each: Ticking) -> bool:
+        ticked.append(each)
+        return plain(each)
+
+    scheduler.tick = tick
+    time.pass_until(1.0)
+
+    assert ticked == [match, match]
+    assert len(match.at) == 2

@@ -110,7 +110,7 @@ CYCLE["self"] = CYCLE
         ("\ud800", "surrogates"),
         (b"bytes", "bytes is no plain data"),
         ({1, 2}, "set is no plain data"),
-        (object(), "object is no plain data"),
+        (..., "ellipsis is no plain data"),
     ],
     ids=repr,
 )

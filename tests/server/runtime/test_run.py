@@ -1,13 +1,17 @@
 """The machine around a match: members, inputs, the fence around its code, and its end."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from server.runtime import Context, Input, Match, Player
 from server.runtime.dispatcher import Broadcast, Kick, Output
+from server.runtime.guard import CallbackTimeout, MemoryLimit, Stopped, Subject, guard_of, subject_of
 from server.runtime.run import Cause, Limits, MatchRun
+from server.runtime.snapshot import SnapshotError
 
 ALICE, BOB = Player("a", "session-a", "alice"), Player("b", "session-b", "bob")
 NOW = 1_800_000_000.0
@@ -252,3 +256,68 @@ def test_the_same_seed_is_the_same_chance() -> None:
     first, second, other = (Context("m.n", "n", 10, seed).random.random() for seed in (5, 5, 6))
 
     assert first == second != other
+
+
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, MemoryError, CallbackTimeout])
+def test_whatever_comes_out_of_a_callback_stays_in_the_match(error: type[BaseException]) -> None:
+    diary, live = begun()
+
+    def faulty(_: object) -> None:
+        raise error
+
+    setattr(diary, "tick", faulty)  # noqa: B010  # mypy lets nobody assign a method
+
+    assert live.step(NOW) == []
+    assert live.cause is Cause.FAILED
+    assert type(live.error) is error
+
+
+def test_a_match_that_was_stopped_for_its_memory_says_so() -> None:
+    diary, live = begun()
+    diary.acts["leave"] = stopping(MemoryLimit)
+    live.enter(ALICE, NOW)
+
+    live.leave(["session-a"], NOW)
+
+    assert live.cause is Cause.MEMORY
+
+
+def test_callbacks_run_under_the_guard_of_their_match() -> None:
+    diary, live = begun()
+    subjects: list[Subject] = []
+
+    def look() -> None:
+        guard = guard_of(sys._getframe())
+        assert guard is not None
+        subjects.append(subject_of(guard))
+
+    diary.acts = dict.fromkeys(("join_attempt", "join", "leave", "tick"), look)
+    live.ask(ALICE, {}, NOW)
+    live.enter(ALICE, NOW)
+    live.step(NOW)
+    live.leave(["session-a"], NOW)
+
+    assert subjects == [Subject("Diary", live.context.match_id)] * 4
+
+
+def test_a_snapshot_that_had_to_be_stopped_ends_the_match() -> None:
+    class Endless(Diary):
+        def snapshot(self) -> Any:
+            raise CallbackTimeout
+
+        def restore(self, state: Any) -> None: ...
+
+    live = MatchRun(Endless(), Context("match.node", "node", 4, seed=1), Limits())
+    live.begin({}, NOW)
+
+    with pytest.raises(SnapshotError, match="CallbackTimeout"):
+        live.snapshot(NOW)
+
+    assert live.cause is Cause.FAILED
+
+
+def stopping(error: type[Stopped]) -> Callable[[], None]:
+    def stop() -> None:
+        raise error
+
+    return stop
