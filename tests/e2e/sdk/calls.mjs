@@ -1,20 +1,11 @@
 // What players ask beside the game: accounts, other players, matches, functions of the game, its streams.
 
 import assert from "node:assert/strict";
-import { connect, finish, given, newClient, remember, step } from "./story.mjs";
+import { connect, finish, given, newClient, rejected, remember, step } from "./story.mjs";
 
 const client = newClient();
 let alice, bob; // sessions
 let hers, his; // sockets with inboxes
-
-const rejected = async (call, status, message) => {
-  const error = await call.then(
-    () => assert.fail("it was not refused"),
-    (refusal) => refusal,
-  );
-  assert.equal(error.status, status);
-  assert.match((await error.json()).message, message);
-};
 
 await step("sign in and connect", async () => {
   alice = await client.authenticateCustom(given.alice.jwt);

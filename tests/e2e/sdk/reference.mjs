@@ -1,20 +1,11 @@
 // What games of the reference server do, by the SDK alone; the game is tests/support/games/reference.py.
 
 import assert from "node:assert/strict";
-import { connect, finish, given, newClient, remember, step } from "./story.mjs";
+import { connect, finish, given, newClient, rejected, remember, step } from "./story.mjs";
 
 const client = newClient();
 const decode = (bytes) => new TextDecoder().decode(bytes);
 let alice, bob, hers, his, matchId;
-
-const rejected = async (call, status, message) => {
-  const error = await call.then(
-    () => assert.fail("it was not refused"),
-    (refusal) => refusal,
-  );
-  assert.equal(error.status, status);
-  assert.match((await error.json()).message, message);
-};
 
 await step("sign in, and be greeted by the game", async () => {
   alice = await client.authenticateCustom(given.alice.jwt);

@@ -3,6 +3,7 @@
 // Input arrives as one JSON object on standard input, so that no token stands on a command line. Each step
 // that held is one line {"step": ...} on standard output; the first that fails adds "error" and ends the run.
 
+import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { text } from "node:stream/consumers";
 import { Client, WebSocketAdapterText } from "@heroiclabs/nakama-js";
@@ -36,6 +37,16 @@ const secrets = [];
 // Tokens that must not appear in anything the server prints; the test reads them from the last line.
 export function remember(session) {
   secrets.push(session.token, session.refresh_token);
+}
+
+// A call of the HTTP API that must be refused, with this status and text.
+export async function rejected(call, status, message) {
+  const error = await call.then(
+    () => assert.fail("it was not refused"),
+    (refusal) => refusal,
+  );
+  assert.equal(error.status, status);
+  assert.match((await error.json()).message, message);
 }
 
 export const newClient = () => new Client(given.server_key, given.host, given.port, false);
