@@ -9,7 +9,7 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -108,6 +108,12 @@ class Fence:
         """Count and log that a function answered what it must not."""
         self.outcomes[Outcome.FAILED] += 1
         log.error("game_code_failed", kind=self._kind, name=name, answer=type(answer).__name__)
+
+    async def finish(self, limit_s: float) -> None:
+        """Wait until nothing runs, but no longer than this."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._tasks.idle()
 
     async def close(self) -> None:
         """Cancel what runs."""

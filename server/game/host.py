@@ -33,6 +33,8 @@ from server.sessions.notices import MATCH_ENDED, notice
 from server.tasks import TaskOwner
 from server.world import Connected, World
 
+FINISH_S = 2.0
+
 
 class GameHost:
     """`serve` it with the world before players come; `close` it at the end.
@@ -165,8 +167,10 @@ class GameHost:
         self.matches.close()
 
     async def close(self) -> None:
-        """Stop every match and every call."""
+        """Stop every match and every call; what was begun on their behalf has a moment to finish."""
         self.matches.close()
+        for kind in ("spawned", "beside"):  # results to be stored, players who have gone
+            await self._fences[kind].finish(FINISH_S)
         for fence in self._fences.values():
             await fence.close()
         self.watchdog.close()

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from server.app import Server
+from server.ids import RandomIds
+from server.runtime import ObjectId
 from server.runtime.game import GameError
+from server.storage.store import Store
 from server.tasks import TaskOwner
+from tests.support.databases import sqlite_url
 from tests.support.inprocess import running, settings_in, until
 
 GAME = """
@@ -94,6 +98,45 @@ async def test_an_answer_that_is_no_text_is_json(tmp_path: Path, module: str) ->
 
         assert json.loads((await alice.hear())["rpc"]["payload"]) == 7
         await alice.hang_up()
+
+
+HOOKS = """
+import asyncio
+from server.runtime import before_authenticate, rpc, server, session_end
+
+@before_authenticate
+def check(identity):
+    return "Not you" if identity.claims["username"] == "mallory" else None
+
+@session_end
+async def remember(caller, reason):
+    await asyncio.sleep(0.05)
+    await server.storage.put("seen", caller.username, {"reason": reason})
+"""
+
+
+async def test_a_module_may_refuse_who_signs_in(tmp_path: Path) -> None:
+    (tmp_path / "hooks_of_auth.py").write_text(HOOKS)
+    async with running(tmp_path, modules=(str(tmp_path / "hooks_of_auth.py"),)) as live:
+        body = {"id": await live.identity_token("mallory")}
+
+        status, answer = await live.ask("POST", "/v2/account/authenticate/custom", live.server_key, body)
+
+        assert (status, answer["message"]) == (403, "Not you")
+        await (await live.connect("alice")).hang_up()
+
+
+async def test_what_was_begun_when_the_server_stopped_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "hooks_of_end.py").write_text(HOOKS)
+    async with running(tmp_path, modules=(str(tmp_path / "hooks_of_end.py"),)) as live:
+        alice = await live.connect("alice")
+        await asyncio.gather(drained(live.server), alice.ending())
+
+    store = Store(RandomIds("test"))
+    await store.open(sqlite_url(tmp_path))
+    (seen,) = await store.objects.read([ObjectId("seen", "alice")])
+    await store.close()
+    assert seen.value == {"reason": "server restarting"}
 
 
 def test_a_game_that_cannot_be_loaded_starts_no_server(tmp_path: Path) -> None:
