@@ -6,7 +6,6 @@ does, and whether a match goes on, is the match's business (`Ticking`).
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import ceil
 from typing import Protocol
 
@@ -40,11 +39,8 @@ class Ticking(Protocol):
         ...
 
 
-@dataclass(order=True, slots=True)
-class _Turn:
-    due: float
-    number: int
-    match: Ticking = field(compare=False)
+_Turn = tuple[float, int, Ticking]
+"""When it is due, a number that no other has, and whose it is. A tuple, since a heap compares a lot."""
 
 
 class Scheduler:
@@ -92,13 +88,13 @@ class Scheduler:
 
     def remove(self, match: Ticking) -> None:
         """Tick it no more. No error if it is not there."""
-        self._turns = [turn for turn in self._turns if turn.match is not match]
+        self._turns = [turn for turn in self._turns if turn[2] is not match]
         heapq.heapify(self._turns)
 
     @property
     def next_due(self) -> float | None:
         """When the next tick should begin; None: there is no match."""
-        return self._turns[0].due if self._turns else None
+        return self._turns[0][0] if self._turns else None
 
     def close(self) -> None:
         """Forget all matches."""
@@ -109,12 +105,12 @@ class Scheduler:
 
     def _push(self, match: Ticking) -> None:
         self._numbers += 1
-        heapq.heappush(self._turns, _Turn(match.pace.due, self._numbers, match))
+        heapq.heappush(self._turns, (match.pace.due, self._numbers, match))
 
     def _arm(self) -> None:
         if not self._turns:
             return
-        due = self._turns[0].due
+        due = self._turns[0][0]
         if len(self._turns) > TOGETHER:
             due = _on_grid(due)
         if self._timer is not None:
@@ -128,8 +124,8 @@ class Scheduler:
         self._timer = None
         now = self._monotonic()
         until = now + SLICE_S
-        while self._turns and self._turns[0].due <= now + EARLY_S and now < until:
-            match = heapq.heappop(self._turns).match
+        while self._turns and self._turns[0][0] <= now + EARLY_S and now < until:
+            match = heapq.heappop(self._turns)[2]
             goes_on = self.tick(match)
             ended = self._monotonic()
             self.duration.observe(ended - now)
