@@ -15,11 +15,12 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from protocol.messages import MatchLeave, UserPresence
-from server import app, handlers
+from server import handlers
 from server.effects import Effects
 from server.observe import logs
 from server.sessions.session import Session
 from server.transport.websocket import WebSocket
+from server.web import listener
 from server.web.listener import SiteRunner
 from server.world import World
 from tests.support.inprocess import Live, running, until
@@ -46,7 +47,7 @@ def post(path: str, body: bytes) -> bytes:
 async def test_a_socket_outlives_the_keepalive_of_http(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "SiteRunner", functools.partial(SiteRunner, keepalive_timeout=0.2))
+    monkeypatch.setattr(listener, "SiteRunner", functools.partial(SiteRunner, keepalive_timeout=0.2))
     async with running(tmp_path) as live:
         socket = await live.connect("ada")
         other = await live.dial()

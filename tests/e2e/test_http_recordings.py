@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from server import app
+from server.web import listener
 from server.web.listener import SiteRunner
 from tests.support.clock import JumpingClock
 from tests.support.exchanges import Answers, Exchange, Exchanges, Heard
@@ -88,7 +88,7 @@ async def test_a_connection_on_which_nothing_is_said_is_closed_in_silence(
 ) -> None:
     kept_s = inspect.signature(SiteRunner).parameters["keepalive_timeout"].default
     ours = next((place["ours"] for place in PLACES if place["case"] == "idle_tcp"), SILENCES["idle_tcp"])
-    monkeypatch.setattr(app, "SiteRunner", functools.partial(SiteRunner, keepalive_timeout=0.2))
+    monkeypatch.setattr(listener, "SiteRunner", functools.partial(SiteRunner, keepalive_timeout=0.2))
     async with running(tmp_path) as live:
         socket = await live.dial()
 
