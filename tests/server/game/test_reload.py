@@ -44,13 +44,14 @@ SNAPSHOT = "def snapshot(self): return self.count\n    def restore(self, state):
 
 
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """What a test imports is forgotten."""
-    path, modules = list(sys.path), set(sys.modules)
+def as_before(tmp_path: Path) -> Iterator[None]:
+    """What a test imports from its folder is forgotten, but no library that it was first to need."""
+    path = list(sys.path)
     yield
     sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    for name, module in tuple(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 class Files:
