@@ -49,8 +49,8 @@ def as_before(tmp_path: Path) -> Iterator[None]:
     path = list(sys.path)
     yield
     sys.path[:] = path
-    for name, module in tuple(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+    for name, imported in tuple(sys.modules.items()):
+        if str(getattr(imported, "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
 
 
