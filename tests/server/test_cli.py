@@ -9,6 +9,7 @@ from server import cli
 from server.identity.devissuer import DevIssuerError
 from server.identity.key_file import KeyFile
 from server.ids import RandomIds
+from server.observe import logs
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -51,6 +52,9 @@ def test_a_configuration_file_that_is_not_there_is_told(capsys: pytest.CaptureFi
 def test_a_game_that_cannot_be_loaded_is_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        logs, "configure", lambda *_arguments: None
+    )  # it would be so for all tests that follow
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken_game.py").write_text("import no_such_library")
 
