@@ -272,8 +272,9 @@ class RecordedRun(MatchRun):
         return self._note(asked, lambda: super(RecordedRun, self).restore(snapshot, now))
 
     def replace(self, match: Match, now: float) -> Sequence[Output]:
+        said = super().replace(match, now)  # raises when the old code goes on
         self._journal.give_up("its code was replaced")
-        return super().replace(match, now)
+        return said
 
     def _note(self, asked: Asked, call: Callable[[], Sequence[Output]]) -> Sequence[Output]:
         if self._inside:  # one call made of another: the outer one is enough to run both again

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from server.runtime import Context, Input, Match, Player
+from server.runtime.journal import Entry, RecordedRun
 from server.runtime.run import Cause, Limits, MatchRun
 from server.runtime.snapshot import SnapshotError, decode
 from server.runtime.testing import Table
@@ -233,3 +234,31 @@ def test_the_kit_drops_players_and_restarts_servers() -> None:
     assert later.match.happened[0] == "restored with ['alice', 'bob']"
     later.tick(4 * 61)
     assert later.match.happened[-1] == "-alice"
+
+
+class Noted:
+    """A journal that counts."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.given_up: list[str] = []
+
+    def write(self, entry: Entry) -> None:
+        self.entries += 1
+
+    def give_up(self, reason: str) -> None:
+        self.given_up.append(reason)
+
+
+def test_a_recording_ends_when_the_code_is_replaced_and_not_when_that_fails() -> None:
+    journal = Noted()
+    run = RecordedRun(Score(), Context("m.node", "node", 4, seed=1), Limits(), journal)
+    run.begin({}, NOW)
+
+    with pytest.raises(SnapshotError):
+        run.replace(Broken(), NOW)
+    run.step(NOW)
+    assert (journal.entries, journal.given_up) == (2, [])
+
+    run.replace(Doubling(), NOW)
+    assert journal.given_up == ["its code was replaced"]
