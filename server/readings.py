@@ -116,6 +116,7 @@ def game(game: GameHost) -> Readings:
             "written": game.keeper.written,
             "not_written": game.keeper.failed,
             "too_large": game.keeper.too_large,
+            "not_forgotten": game.keeper.not_forgotten,
         },
         "lockgate_match_snapshots_waiting": lambda: game.keeper.waiting,
         "lockgate_match_recordings_total": lambda: (

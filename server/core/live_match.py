@@ -16,6 +16,8 @@ from server.core.presence import Presences
 from server.effects import Deliver, Effects, Reply, Stream
 
 MODE = 6
+MAX_KEPT_ID = 64
+"""A UUID, a dot, and a node's name have at most 53 characters."""
 
 
 class Left(Enum):
@@ -64,9 +66,14 @@ class JoinRefused(Exception):
         self.reason = reason or "Match join rejected"
 
 
-@lru_cache(maxsize=8192)  # each message to a match names it; the ids that are in use are few
 def live_stream(match_id: str) -> Stream | None:
     """The stream of a match that the server runs; None if the id is of no such match."""
+    # Each message to a match names it, so what was read is kept; but clients may send ids of any length.
+    return (_parsed if len(match_id) <= MAX_KEPT_ID else _parsed.__wrapped__)(match_id)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(match_id: str) -> Stream | None:
     subject, _, node = match_id.partition(".")
     found = parse_uuid(subject) if node else None
     return None if found is None else Stream(MODE, found, label=node)

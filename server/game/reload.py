@@ -31,12 +31,14 @@ class Reloader:
         self._names = names
         self._take = take
         self._tasks = tasks
+        self._folders: Sequence[Path] = ()
         self._seen: Seen = {}
         self.reloaded = 0
 
     def start(self) -> None:
         """Watch from now on, until the tasks are cancelled."""
-        self._seen = _look(self._names)
+        self._folders = _folders(self._names)
+        self._seen = _look(self._folders)
         _ = self._tasks.spawn("reload", self._watch())
 
     def look(self, seen: Seen) -> bool:
@@ -50,6 +52,8 @@ class Reloader:
         except GameError as error:
             log.error("game_not_reloaded", changed=changed, problems=list(error.problems))
             return False
+        known, self._folders = self._folders, _folders(self._names)
+        self._seen = {**seen, **_look([each for each in self._folders if each not in known])}
         self.reloaded += 1
         log.info("game_reloaded", changed=changed)
         self._take(game)
@@ -58,12 +62,15 @@ class Reloader:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL_S)
-            self.look(await asyncio.to_thread(_look, self._names))
+            self.look(await asyncio.to_thread(_look, self._folders))
 
 
-def _look(names: Sequence[str]) -> Seen:
+def _folders(names: Sequence[str]) -> Sequence[Path]:
+    return sorted({Path(str(module.__file__)).parent for module in own_modules(names)})
+
+
+def _look(folders: Sequence[Path]) -> Seen:
     # All files in the folders, not only those that were imported: the one that was missing may come.
-    folders = sorted({Path(str(module.__file__)).parent for module in own_modules(names)})
     files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
     seen: dict[Path, tuple[int, int]] = {}
     for path in files[:MAX_FILES]:

@@ -6,13 +6,9 @@ Implements the port `Functions` of `world.py`.
 from collections import Counter
 from collections.abc import Mapping
 
-import structlog
-
 from protocol.session_refresh import NAME as SESSION_REFRESH
 from server.core.function import Caller, Function, FunctionError, NoSuchFunction
 from server.game.fence import Fence, NoAnswer, Outcome, sayable
-
-log = structlog.get_logger("lockgate.game")
 
 RESERVED = frozenset({SESSION_REFRESH})
 """Names of the server's own functions."""

@@ -16,6 +16,9 @@ from server.tasks import TaskOwner
 log = structlog.get_logger("lockgate.matches")
 
 RETRY_S = 1.0
+MAX_GONE = 100_000
+"""Matches to forget that wait for a database that is away. Of more the oldest stay on the shelf, where they
+grow too old to be taken up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Keeper:
         self.failed = 0
         """Writes that the database did not take; they are tried again."""
         self.too_large = 0
+        self.not_forgotten = 0
+        """Matches that are over and stay on the shelf, because too many waited to be forgotten."""
 
     @property
     def waiting(self) -> int:
@@ -79,6 +84,7 @@ class Keeper:
         waited = self._kept.pop(match_id, None) is not None
         if waited or match_id in self._on_shelf:
             self._gone[match_id] = None
+            self._bound_gone()
             self._write_behind()
 
     async def load(self, newer_than: int) -> Sequence[KeptMatch]:
@@ -94,6 +100,13 @@ class Keeper:
             await asyncio.wait([self._writing])
         if self.waiting:
             await self._write()
+
+    def _bound_gone(self) -> None:
+        while len(self._gone) > MAX_GONE:
+            oldest = next(iter(self._gone))
+            del self._gone[oldest]
+            self._on_shelf.discard(oldest)
+            self.not_forgotten += 1
 
     def _write_behind(self) -> None:
         if self._writing is None:
@@ -118,6 +131,7 @@ class Keeper:
             # Whatever is newer stays as it is.
             self._kept = {**_without(kept, self._gone), **self._kept}
             self._gone = {**{each: None for each in gone if each not in self._kept}, **self._gone}
+            self._bound_gone()
             if not isinstance(error, Unavailable):
                 raise
             self.failed += 1

@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import Any
 
 from protocol.message import Message
+from protocol.session_refresh import NAME as SESSION_REFRESH
 from server.runtime.hooks import Kind, Mark, marks_of
 from server.runtime.match import Match
 from server.runtime.run import MAX_RATE, MIN_RATE
 
 Hook = Callable[..., Any]
-RESERVED = "session_refresh"
 
 
 class GameError(Exception):
@@ -39,10 +39,6 @@ class Game:
     session_start: list[Hook] = field(default_factory=list)
     session_end: list[Hook] = field(default_factory=list)
     before_authenticate: Hook | None = None
-
-    def name_of(self, kind: type[Match]) -> str | None:
-        """The name of a class of matches, if the game has it."""
-        return next((name for name, known in self.matches.items() if known is kind), None)
 
 
 def collect(modules: Iterable[ModuleType]) -> Game:
@@ -86,7 +82,7 @@ class _Gathering:
         match mark.kind:
             case Kind.RPC:
                 name = mark.name.lower()
-                if not name or name == RESERVED:
+                if not name or name == SESSION_REFRESH:
                     self.problems.append(f"{what}: not a name for a remote call")
                 self._only_one(game.rpcs, name, hook, what)
             case Kind.BEFORE:

@@ -9,6 +9,7 @@ from server.core.live_match import (
     Left,
     LiveMembers,
     MatchFilter,
+    _parsed,
     live_id,
     live_stream,
 )
@@ -138,3 +139,12 @@ def test_sizes_are_inclusive(least: int | None, most: int | None, taken: list[in
 def test_a_refusal_without_a_reason_has_one() -> None:
     assert JoinRefused("full").reason == "full"
     assert JoinRefused("").reason == "Match join rejected"
+
+
+@pytest.mark.parametrize(("length", "kept"), [(64, 1), (65, 0)])
+def test_ids_longer_than_any_match_has_are_read_and_not_kept(length: int, kept: int) -> None:
+    match_id = f"{NEW_ID}." + "n" * (length - len(NEW_ID) - 1)
+    _parsed.cache_clear()
+
+    assert live_stream(match_id) == Stream(6, NEW_ID, label=match_id.partition(".")[2])
+    assert _parsed.cache_info().currsize == kept

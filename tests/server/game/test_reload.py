@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.game import reload as module
-from server.game.reload import Reloader, _look
+from server.game.reload import Reloader, _folders, _look
 from server.runtime.game import Game
 from server.runtime.loader import load, own_modules
 from server.tasks import TaskOwner
@@ -84,18 +84,19 @@ def watched(files: Files) -> tuple[Reloader, list[Game]]:
     names = [str(files.game)]
     load(names)
     reloader = Reloader(names, taken.append, TaskOwner("test"))
-    reloader._seen = _look(names)
+    reloader._folders = _folders(names)
+    reloader._seen = _look(reloader._folders)
     return reloader, taken
 
 
-def look(reloader: Reloader, files: Files) -> bool:
-    return reloader.look(_look([str(files.game)]))
+def look(reloader: Reloader) -> bool:
+    return reloader.look(_look(reloader._folders))
 
 
-def test_what_is_not_changed_is_not_loaded(files: Files, watched: tuple[Reloader, list[Game]]) -> None:
+def test_what_is_not_changed_is_not_loaded(watched: tuple[Reloader, list[Game]]) -> None:
     reloader, taken = watched
 
-    assert not look(reloader, files)
+    assert not look(reloader)
     assert taken == []
 
 
@@ -106,7 +107,7 @@ def test_a_saved_file_is_loaded_with_all_that_imports_it(
 
     for step in ("2", "3", "4"):  # within the same second, and of the same size
         files.step(step)
-        assert look(reloader, files)
+        assert look(reloader)
 
     assert [vars(sys.modules[game.matches["Counter"].__module__])["STEP"] for game in taken[-1:]] == [4]
     assert reloader.reloaded == 3
@@ -121,8 +122,8 @@ def test_code_that_cannot_be_loaded_is_told_and_changes_nothing(
 
     files.step(broken)
     with capture_logs() as logged:
-        assert not look(reloader, files)
-        assert not look(reloader, files)
+        assert not look(reloader)
+        assert not look(reloader)
 
     (told,) = logged
     assert (told["event"], told["changed"]) == ("game_not_reloaded", [files.rules.name])
@@ -130,7 +131,7 @@ def test_code_that_cannot_be_loaded_is_told_and_changes_nothing(
     assert {each.__name__: each for each in own_modules([str(files.game)])} == before
     assert taken == []
     files.step("2")
-    assert look(reloader, files)
+    assert look(reloader)
 
 
 def test_a_file_that_was_missing_may_come(files: Files, watched: tuple[Reloader, list[Game]]) -> None:
@@ -138,11 +139,28 @@ def test_a_file_that_was_missing_may_come(files: Files, watched: tuple[Reloader,
     text = files.rules.read_text()
 
     files.rules.unlink()
-    assert not look(reloader, files)
+    assert not look(reloader)
     files.rules.write_text(text)
 
-    assert look(reloader, files)
+    assert look(reloader)
     assert len(taken) == 1
+
+
+def test_a_package_that_is_imported_later_is_watched_too(
+    files: Files, watched: tuple[Reloader, list[Game]]
+) -> None:
+    reloader, taken = watched
+    package = files.game.parent / f"maps_{files.name}"
+    package.mkdir()
+    (package / "__init__.py").write_text("WIDTH = 3\n")
+
+    files.rules.write_text(f"from {package.name} import WIDTH as STEP\n")
+    assert look(reloader)
+    assert not look(reloader)
+    (package / "__init__.py").write_text("WIDTH = 4\n")
+    assert look(reloader)
+
+    assert vars(sys.modules[taken[-1].matches["Counter"].__module__])["STEP"] == 4
 
 
 def test_libraries_and_the_server_are_no_part_of_a_game(files: Files) -> None:

@@ -99,3 +99,24 @@ async def test_what_was_loaded_can_be_forgotten(keeper: Keeper, shelf: MemoryShe
     await keeper.close()
 
     assert shelf.kept == {}
+
+
+async def test_while_the_database_is_away_only_so_many_wait_to_be_forgotten(
+    keeper: Keeper, shelf: MemoryShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_GONE", 2)
+    shelf.kept.update((each, snapshot(each)) for each in "abcd")
+    await keeper.load(0)
+    shelf.broken = True
+
+    keeper.forget("a")
+    keeper.forget("b")
+    await until(lambda: keeper.failed > 1 and keeper.waiting == 2)
+    assert keeper.not_forgotten == 0
+    keeper.forget("c")
+    await until(lambda: keeper.failed > 3 and keeper.waiting == 2)
+    assert keeper.not_forgotten == 1
+    shelf.broken = False
+    await until(lambda: keeper.waiting == 0)
+
+    assert sorted(shelf.kept) == ["a", "d"]
