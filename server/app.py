@@ -40,6 +40,7 @@ from server.runtime.game import Game, GameError
 from server.runtime.loader import load
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
+from server.sessions.slow_receivers import SlowReceivers
 from server.storage.failures import StorageUnavailable
 from server.talk.talk import Talk
 from server.tasks import TaskOwner
@@ -108,6 +109,9 @@ class Server:
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
         self._keepalive = _keepalive(settings)
+        self._slow = SlowReceivers(
+            max_age_s=settings.socket.outgoing_age_s, max_bytes=settings.socket.outgoing_total_bytes
+        )
         game = load(settings.runtime.modules)
         self._before_authenticate = before_authenticate
         self._gate = Gate(
@@ -175,6 +179,7 @@ class Server:
             browsers.callers,
             self._registry,
             self._keepalive,
+            self._slow,
             settings.socket,
             self._clock,
             self._ids,
@@ -184,6 +189,7 @@ class Server:
         await self._open_listeners(
             deps,
             readings.sockets(self._registry, self._upgrade, self._keepalive, self._expiry)
+            | readings.slow_receivers(self._slow)
             | readings.play(world, performer, router)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.game(self.game)
@@ -365,6 +371,7 @@ class Server:
         # Scheduled before the sweep, so that nothing in it can end the sweeping.
         self._sweep = asyncio.get_running_loop().call_later(self._keepalive.interval_s, self._tick)
         self._keepalive.sweep(self._clock.monotonic())
+        self._slow.sweep(self._keepalive.now)
         self._expiry.sweep()
 
 

@@ -24,11 +24,16 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):
-    """Send `message` to all on a stream, or to the named sessions, except to `skip`."""
+    """Send `message` to all on a stream, or to the named sessions, except to `skip`.
+
+    Match data with a `latest_key` takes the place, for receivers who are too slow, of what they have not been
+    sent yet of the same match and key.
+    """
 
     to: Stream | tuple[str, ...]
     message: Message
     skip: str = ""
+    latest_key: str = ""
 
 
 class Disconnect(msgspec.Struct, frozen=True, gc=False):

@@ -90,15 +90,16 @@ class Performer:
         frames: dict[Format, bytes] = {}
         form: Format | None = None
         whole = b""
-        skip, sessions, delivered = effect.skip, self._sessions, 0
+        message, skip, sessions, delivered = effect.message, effect.skip, self._sessions, 0
         for session_id in ids:
             if session_id != skip and (session := sessions.get(session_id)) is not None:
                 if session.form is not form:
                     form = session.form
                     if form not in frames:
-                        frames[form] = frame(Envelope(effect.message), form)
+                        frames[form] = frame(Envelope(message), form)
                     whole = frames[form]
-                session.outbox.put(whole)  # sessions that are registered are open
+                # Sessions that are registered are open.
+                session.outbox.put(whole, message, effect.latest_key)
                 delivered += 1
         self.delivered += delivered
 

@@ -23,6 +23,7 @@ from server.perform import Performer
 from server.router import Router
 from server.sessions.expiry import Expiry
 from server.sessions.registry import Registry
+from server.sessions.slow_receivers import SlowReceivers
 from server.storage.database import Database
 from server.storage.objects import StoredObjects
 from server.talk.talk import Talk
@@ -52,6 +53,17 @@ def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive, expiry: 
         "lockgate_expiry_checks_failed_total": lambda: expiry.failed_checks,
         "lockgate_upgrades_refused_total": lambda: upgrade.refused,
         "lockgate_keepalive_shifted_seconds_total": lambda: keepalive.shifted_s,
+    }
+
+
+def slow_receivers(slow: SlowReceivers) -> Readings:
+    """Sockets that are behind, and what it costs them."""
+    return {
+        "lockgate_sockets_behind": lambda: len(slow),
+        "lockgate_outgoing_unsent_bytes": lambda: slow.bytes,
+        "lockgate_outgoing_dropped_total": lambda: slow.counts.dropped,
+        "lockgate_outgoing_merged_total": lambda: slow.counts.merged,
+        "lockgate_slow_sockets_closed_total": lambda: slow.closed,
     }
 
 

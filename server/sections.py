@@ -287,7 +287,14 @@ class SocketSettings(Section):
     close_timeout_s: Positive = 2
     """Wait for the peer's answer to our close frame before TCP is dropped."""
     outgoing_limit_bytes: Annotated[int, Field(ge=16 * 1024)] = 1_048_576
-    """Unsent bytes per socket, the transport's buffer included; more close the socket."""
+    """Unsent bytes per socket, the transport's buffer included. Of more, unreliable match data is dropped and
+    presence events are merged; if that does not help, the socket is closed. Too few, and a short stall of a
+    phone closes it; too many, and slow readers take the memory of all."""
+    outgoing_age_s: Positive = 10
+    """A socket whose oldest unsent byte is older is closed; looked at about once a second. Short, and a weak
+    connection never gets over a bad moment; long, and a player is shown a past that nobody can act on."""
+    outgoing_total_bytes: Annotated[int, Field(ge=1024 * 1024)] = 268_435_456
+    """Unsent bytes of all sockets that are behind, together. Over it, those with most lose or go first."""
     follows_per_session: Count = 2000
     """Players whose status one socket may follow."""
     matches_per_session: Count = 256

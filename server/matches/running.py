@@ -260,13 +260,14 @@ class RunningMatch:
             reliable=said.reliable,
         )
         if said.to is None and len(said.skip) <= 1:
-            return Deliver(self.stream, message, skip=said.skip[0] if said.skip else "")
+            return Deliver(self.stream, message, said.skip[0] if said.skip else "", said.latest_key)
         # Not everyone whom the game knows is still a member: the game hears of a leave a little later.
         members = self._around.presences.members(self.stream)
         to = members if said.to is None else said.to
         if said.to is not None and not said.skip and all(map(members.__contains__, said.to)):
-            return Deliver(said.to, message)
-        return Deliver(tuple(each for each in to if each in members and each not in said.skip), message)
+            return Deliver(said.to, message, latest_key=said.latest_key)
+        there = tuple(each for each in to if each in members and each not in said.skip)
+        return Deliver(there, message, latest_key=said.latest_key)
 
     def _tell_pace(self) -> None:
         if self._pace.slow is not self._told_slow:

@@ -38,6 +38,19 @@ METRICS: Mapping[str, Metric] = {
         "counter", "Questions to the database, until when logins live, that were not answered."
     ),
     "lockgate_upgrades_refused_total": Metric("counter", "Requests for a socket that were refused."),
+    "lockgate_sockets_behind": Metric("gauge", "Sockets whose peer has not taken all that was sent."),
+    "lockgate_outgoing_unsent_bytes": Metric(
+        "gauge", "What waits for the sockets that are behind, in bytes."
+    ),
+    "lockgate_outgoing_dropped_total": Metric(
+        "counter", "Messages left out for receivers that were too slow.", "message"
+    ),
+    "lockgate_outgoing_merged_total": Metric(
+        "counter", "Presence events that became one with a later one for a slow receiver.", "message"
+    ),
+    "lockgate_slow_sockets_closed_total": Metric(
+        "counter", "Sockets closed because their peer read too slowly.", "cause"
+    ),
     "lockgate_messages_in_total": Metric("counter", "Messages handled.", "message"),
     "lockgate_heartbeats_total": Metric("counter", "Pings answered without decoding."),
     "lockgate_messages_delivered_total": Metric("counter", "Messages queued, each receiver counted."),

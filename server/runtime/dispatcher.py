@@ -28,6 +28,7 @@ class Broadcast(msgspec.Struct, frozen=True):
     skip: tuple[str, ...] = ()
     sender: Player | None = None
     reliable: bool = True
+    latest_key: str = ""
 
 
 class Kick(msgspec.Struct, frozen=True):
@@ -80,11 +81,13 @@ class Dispatcher:
         sender: Player | None = None,
         reliable: bool = True,
         deferred: bool = False,
+        latest_key: str = "",
     ) -> None:
         """Send data to all members, or to those in `to` (nobody if that is empty), but to none in `skip`.
 
         Who is no member is passed over. `sender` is whom clients see it come from, if anybody. Data that is
-        not `reliable` may be left out for a player who is too slow. `deferred`: after all that is not.
+        not `reliable` may be left out for a player who is too slow. Of data with the same `latest_key`, such
+        as a whole state, a player who is slow is sent only the latest. `deferred`: after all that is not.
         Raises ValueError for data that cannot be sent, TooMuch when the callback has said too much.
         """
         message = Broadcast(
@@ -94,6 +97,7 @@ class Dispatcher:
             skip=_sessions(skip) if skip else (),
             sender=sender,
             reliable=reliable,
+            latest_key=latest_key,
         )
         self._add(message, self._deferred if deferred else self._said)
 

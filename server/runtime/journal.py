@@ -170,6 +170,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     skip: tuple[str, ...] = ()
     sender: str = ""
     reliable: bool = True
+    latest_key: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -301,7 +302,7 @@ def _plain(output: Output) -> Said:
     match output:
         case Broadcast(op_code=op_code, data=data, to=to, skip=skip, reliable=reliable):
             sender = "" if output.sender is None else output.sender.session_id
-            return Said("broadcast", "", data, int(op_code), to, skip, sender, reliable)
+            return Said("broadcast", "", data, int(op_code), to, skip, sender, reliable, output.latest_key)
         case Kick(sessions=sessions):
             return Said("kick", to=sessions)
         case SetLabel(label=label):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVarTuple, Unpack
 
+from msgspec.structs import replace
+
 from server.runtime.context import Context
 from server.runtime.dispatcher import Broadcast, Dispatcher, End, Kick, Output, SetLabel, Spawn
 from server.runtime.guard import MemoryLimit, Stopped, Subject, guarded
@@ -299,7 +301,7 @@ class MatchRun:
         if to is None or (not said.skip and all(map(self._players.__contains__, to))):
             return said
         there = tuple(each for each in to if each in self._players and each not in said.skip)
-        return Broadcast(said.op_code, said.data, there, (), said.sender, said.reliable)
+        return replace(said, to=there, skip=())
 
     def _carried_out(self, output: Kick | End | SetLabel | Spawn) -> list[Output]:
         match output:

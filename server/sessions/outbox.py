@@ -1,53 +1,158 @@
-"""What waits to be sent to one player: whole frames in order, bounded in bytes. No I/O.
+"""What waits to be sent to one player: whole frames in order, bounded in bytes and in age. No I/O.
 
-While the peer keeps up, a turn's frames leave in one write. When it does not, they stay here until their
-bytes reach the limit; then the owner is told, once, and decides.
+While the peer keeps up, a turn's frames leave in one write. When it does not, they wait in a backlog, which
+knows what may be dropped or merged (`backlog.py`); if that does not help, the owner is told to close.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
+
+from protocol.envelope import Format
+from server.sessions.backlog import Backlog, Content
+from server.sessions.slow_receivers import Overflow, SlowReceivers
+
+CHUNK = 65_536
+"""Bytes that a peer is given at once when it reads again, so that what it may miss stays ours to drop."""
+
+
+class Writer(Protocol):
+    """The socket that writes the frames out."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were written and that the network has not taken."""
+
+    def wake(self) -> None:
+        """There is a first frame: call `flush` soon."""
+
+    def flush(self) -> None:
+        """Take and write, as long as the network takes it."""
 
 
 class Outbox:
-    """Frames for one socket. `wake` is called with the first frame, `full` when the limit is passed."""
+    """Frames for one socket. At most `limit_bytes` are unsent, here and in the transport's buffer.
 
-    __slots__ = ("_frames", "_full", "_limit_bytes", "_wake", "queued")
+    `attach` the socket before anything is put.
+    """
 
-    def __init__(self, limit_bytes: int) -> None:
+    __slots__ = (
+        "_backlog",
+        "_form",
+        "_frames",
+        "_full",
+        "_limit_bytes",
+        "_slow",
+        "_writer",
+        "counted",
+        "name",
+        "queued",
+        "since",
+    )
+
+    _writer: Writer
+    _full: Callable[[Overflow], None]
+
+    def __init__(self, name: str, form: Format, limit_bytes: int, slow: SlowReceivers) -> None:
+        self.name = name
+        self._form = form
         self._limit_bytes = limit_bytes
+        self._slow = slow
         self._frames: list[bytes] = []
-        self._wake: Callable[[], None] = _nobody
-        self._full: Callable[[], None] = _nobody
+        self._backlog: Backlog | None = None
         self.queued = 0
+        """Bytes that wait here."""
+        self.since = 0.0
+        """While the peer is behind: when the oldest unsent byte was put, in the time of `SlowReceivers`."""
+        self.counted = 0
+        """While the peer is behind: its unsent bytes, as they are part of the process's sum."""
 
-    def attach(self, *, wake: Callable[[], None], full: Callable[[], None]) -> None:
-        """Say who writes the frames out, and who is asked when there are too many."""
-        self._wake = wake
+    def attach(self, writer: Writer, full: Callable[[Overflow], None]) -> None:
+        """Say who writes the frames out, and who is told, with the cause, when this can take no more."""
+        self._writer = writer
         self._full = full
 
-    def put(self, frame: bytes) -> None:
+    def put(self, whole: bytes, content: Content = None, latest_key: str = "") -> None:
+        """Queue a frame. `content` is what it holds; without, it is neither dropped nor merged.
+
+        Match data with a `latest_key` takes the place of what waits of the same match with the same key.
+        """
+        if self._backlog is not None:
+            self._backlog.add(whole, content, self._slow.now, latest_key)
+            self._bound(self._backlog)
+            return
         frames = self._frames
-        frames.append(frame)
-        self.queued += len(frame)
+        frames.append(whole)
+        self.queued += len(whole)
         if len(frames) == 1:
-            self._wake()
+            self._writer.wake()
         if self.queued > self._limit_bytes:
-            self._full()
+            # A burst is no reason to close: the network may take it all at once.
+            self._writer.flush()
 
     def take(self) -> list[bytes]:
-        """All frames, which are then no longer here."""
-        frames = self._frames
-        self._frames = []
-        self.queued = 0
+        """Frames to be written now, which are then no longer here; after a stall only so many at a time."""
+        backlog = self._backlog
+        if backlog is None:
+            frames = self._frames
+            self._frames = []
+            self.queued = 0
+            return frames
+        self.since = self._slow.now if backlog.since is None else backlog.since
+        frames = backlog.take(CHUNK)
+        self.queued = backlog.size
         return frames
 
-    def discard(self) -> int:
-        """Drop all frames. Returns how many."""
-        return len(self.take())
+    def stall(self) -> None:
+        """The network takes no more for now: what comes is to be kept here. The transport says so."""
+        backlog = self._backlog
+        if backlog is None:
+            self.since = self._slow.now
+            backlog = self._backlog = Backlog(self._form, self._slow.counts, self.name)
+            waiting, self._frames = self._frames, []
+            for whole in waiting:
+                backlog.add(whole, None, self.since)
+            self._slow.fell_behind(self)
+        self._bound(backlog)
+
+    def catch_up(self) -> None:
+        """Nothing waits any more, or nobody for it."""
+        if self._backlog is not None:
+            self._backlog = None
+            self._slow.caught_up(self)
+
+    def relieve(self) -> int:
+        """Drop all that may be dropped. Returns the unsent bytes that are left."""
+        if self._backlog is not None:
+            self._backlog.shrink(0)
+            self.queued = self._backlog.size
+        return self.unsent
+
+    def overflow(self, cause: Overflow) -> None:
+        """Have the owner close."""
+        self._slow.give_up(self, cause)
+        self._full(cause)
+
+    def discard(self) -> None:
+        """Drop all frames."""
+        self._frames = []
+        self.queued = 0
+        if self._backlog is not None:
+            self._backlog = Backlog(self._form, self._slow.counts, self.name)
 
     @property
-    def limit_bytes(self) -> int:
-        return self._limit_bytes
+    def unsent(self) -> int:
+        """Bytes here and in the transport."""
+        return self.queued + self._writer.buffered
 
+    def by_name(self) -> Counter[str]:
+        """Bytes that wait while the peer is behind, by the wire names of their messages."""
+        return Counter() if self._backlog is None else self._backlog.by_name()
 
-def _nobody() -> None:
-    """Before a socket is attached nothing needs to be told."""
+    def _bound(self, backlog: Backlog) -> None:
+        if backlog.size + self._writer.buffered > self._limit_bytes:
+            backlog.shrink(max(self._limit_bytes - self._writer.buffered, 0))
+        self.queued = backlog.size
+        self._slow.count(self, self.unsent)
+        if self.unsent > self._limit_bytes:
+            self.overflow(Overflow.BYTES)

@@ -8,11 +8,16 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Protocol
 
+import structlog
+
 from protocol.close import CloseReason
 from protocol.envelope import Envelope, Format, frame
 from protocol.message import Message
 from protocol.messages import UserPresence
 from server.sessions.outbox import Outbox
+from server.sessions.slow_receivers import Overflow
+
+log = structlog.get_logger("lockgate.sessions")
 
 
 class SessionState(Enum):
@@ -39,7 +44,7 @@ class Socket(Protocol):
     messages_out: int
 
     @property
-    def unsent(self) -> int: ...
+    def buffered(self) -> int: ...
     def flush(self) -> None: ...
     def wake(self) -> None: ...
     def close(self, reason: CloseReason) -> None: ...
@@ -131,12 +136,13 @@ class Session:
 
     def attach(self, socket: Socket) -> None:
         self.socket = socket
-        self.outbox.attach(wake=socket.wake, full=self._outgoing_full)
+        self.outbox.attach(socket, self._outgoing_full)
 
     def tell(self, message: Message | None, cid: str = "") -> None:
         """Queue one message; None only repeats the `cid`. Dropped once the session has ended."""
         if self.state is SessionState.OPEN:
-            self.outbox.put(frame(Envelope(message, cid), self.form))
+            envelope = Envelope(message, cid)
+            self.outbox.put(frame(envelope, self.form), envelope)
 
     def send(self, whole: bytes) -> None:
         """Queue a whole frame, in this socket's format; dropped once the session has ended."""
@@ -167,12 +173,22 @@ class Session:
         self._move(SessionState.LOST)
         self._owner.lost(self)
 
-    def _outgoing_full(self) -> None:
-        # A burst within one turn of the loop may pass the limit on a socket that takes it all at once.
-        self.socket.flush()
-        if self.state is SessionState.OPEN and self.socket.unsent > self.outbox.limit_bytes:
-            self.outbox.discard()
-            self.end(CloseReason.QUEUE_FULL)
+    def _outgoing_full(self, cause: Overflow) -> None:
+        if self.state is not SessionState.OPEN:
+            return
+        waiting = self.outbox.by_name()
+        top, top_bytes = waiting.most_common(1)[0] if waiting else (None, 0)
+        log.warning(
+            "receiver_too_slow",
+            user_id=self.user_id,
+            session_id=self.session_id,
+            cause=cause.value,
+            unsent_bytes=self.outbox.unsent,
+            top_message=top,
+            top_bytes=top_bytes,
+        )
+        self.outbox.discard()
+        self.end(CloseReason.QUEUE_FULL)
 
     def _ended(self, code: int, text: str) -> None:
         self._move(SessionState.ENDED)

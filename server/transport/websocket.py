@@ -39,8 +39,17 @@ class Outgoing(Protocol):
     queued: int
     """Bytes that wait."""
 
-    def put(self, frame: bytes) -> None: ...
-    def take(self) -> list[bytes]: ...
+    def put(self, whole: bytes) -> None: ...
+
+    def take(self) -> list[bytes]:
+        """What to write next, maybe not yet all; empty if nothing waits."""
+        ...
+
+    def stall(self) -> None:
+        """The network takes nothing for now."""
+
+    def catch_up(self) -> None:
+        """All that waited has been written."""
 
 
 class Listener(Protocol):
@@ -135,6 +144,7 @@ class WebSocket(asyncio.Protocol):
         self._transport = None
         self._keepalive.remove(self)
         self._tell_closed()
+        self._outgoing.catch_up()
         self._listener.lost()
 
     def close(self, reason: CloseReason) -> None:
@@ -269,32 +279,36 @@ class WebSocket(asyncio.Protocol):
     # ---- sending
 
     def flush(self) -> None:
-        """Write what waits, in one call, unless the peer is behind."""
-        if self._paused or self._transport is None:
-            return
-        frames = self._outgoing.take()
-        if frames:
-            data = frames[0] if len(frames) == 1 else b"".join(frames)
-            self.messages_out += len(frames)
-            self.bytes_out += len(data)
-            self._transport.write(data)
+        """Write what waits, in one call if that is not much, unless the peer is behind."""
+        outgoing = self._outgoing
+        while not self._paused and self._transport is not None:
+            frames = outgoing.take()
+            if frames:
+                data = frames[0] if len(frames) == 1 else b"".join(frames)
+                self.messages_out += len(frames)
+                self.bytes_out += len(data)
+                self._transport.write(data)
+            if not outgoing.queued:
+                return
 
     def wake(self) -> None:
         """The outgoing queue has its first frame: flush it at the end of this turn of the loop."""
         self._cork.add(self)
 
     @property
-    def unsent(self) -> int:
-        """Bytes that the peer has not taken: queued here and in the transport."""
-        buffered = 0 if self._transport is None else self._transport.get_write_buffer_size()
-        return self._outgoing.queued + buffered
+    def buffered(self) -> int:
+        """Bytes that the transport holds, because the network has not taken them."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def pause_writing(self) -> None:
         self._paused = True
+        self._outgoing.stall()
 
     def resume_writing(self) -> None:
         self._paused = False
         self.flush()
+        if not self._paused:
+            self._outgoing.catch_up()
 
     # ---- the library
 

@@ -19,6 +19,7 @@ from server.sections import SocketSettings
 from server.sessions.outbox import Outbox
 from server.sessions.registry import Registry
 from server.sessions.session import Session
+from server.sessions.slow_receivers import SlowReceivers
 from server.transport.cork import Cork
 from server.transport.handshake import VERSION, accept
 from server.transport.keepalive import Keepalive
@@ -41,6 +42,7 @@ class Upgrade:
         callers: SocketCallers,
         registry: Registry,
         keepalive: Keepalive,
+        slow: SlowReceivers,
         settings: SocketSettings,
         clock: Clock,
         ids: Ids,
@@ -49,6 +51,7 @@ class Upgrade:
         self._callers = callers
         self._registry = registry
         self._keepalive = keepalive
+        self._slow = slow
         self._settings = settings
         self._clock = clock
         self._ids = ids
@@ -82,7 +85,7 @@ class Upgrade:
             me,
             claims.family_id,
             self._registry,
-            Outbox(self._settings.outgoing_limit_bytes),
+            Outbox(me.session_id, form, self._settings.outgoing_limit_bytes, self._slow),
             opened_at=self._clock.monotonic(),
             token_exp=claims.expires_at,
             form=form,

@@ -210,7 +210,8 @@ def test_a_disconnect_of_one_who_is_gone_and_a_record_are_no_events() -> None:
     assert len(table.registry) == 0
 
 
-def test_a_slow_receiver_is_ended_and_costs_the_others_nothing() -> None:
+@pytest.mark.parametrize("reliable", [True, False])
+def test_a_slow_receiver_is_ended_or_left_out_and_costs_the_others_nothing(reliable: bool) -> None:
     table = Table(limit_bytes=16 * 1024)
     alice, bob, carol = (table.seat(player) for player in (ALICE, BOB, CAROL))
     for seat in (alice, bob, carol):
@@ -221,9 +222,14 @@ def test_a_slow_receiver_is_ended_and_costs_the_others_nothing() -> None:
     bob.socket.pause_writing()
 
     for _ in range(20):
-        alice.say({"match_data_send": {"match_id": match_id, "data": "eHh4" * 300}})
+        alice.say({"match_data_send": {"match_id": match_id, "data": "eHh4" * 300, "reliable": reliable}})
 
-    assert bob.session.close_text == "session outgoing queue full"
+    assert bob.session.close_text == ("session outgoing queue full" if reliable else "")
+    if not reliable:
+        dropped = table.slow.counts.dropped["match_data"]
+        bob.socket.resume_writing()
+        assert len(bob.heard()) == 20 - dropped
+        assert 0 < dropped < 20
     data = [message for message in carol.heard() if "match_data" in message]
     assert len(data) == 20
 

@@ -13,6 +13,7 @@ from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.outbox import Outbox
 from server.sessions.registry import Registry
 from server.sessions.session import Session
+from server.sessions.slow_receivers import SlowReceivers
 from server.tasks import TaskOwner
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
@@ -62,7 +63,7 @@ class Seated:
             me,
             family_id,
             table.registry,
-            Outbox(table.limit_bytes),
+            Outbox(me.session_id, form, table.limit_bytes, table.slow),
             opened_at=table.clock.monotonic(),
             token_exp=token_exp,
             form=form,
@@ -114,6 +115,7 @@ class Table:
         self.world = world or empty_world()
         self.clock = clock or ManualClock()
         self.limit_bytes = limit_bytes
+        self.slow = SlowReceivers(max_age_s=10, max_bytes=1 << 28)
         self.soon: list[Callable[[], None]] = []
         self.cork = Cork(self.soon.append)
         self.keepalive = Keepalive(interval_s=1, ping_interval_s=15, pong_timeout_s=25, close_timeout_s=2)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # imported there
 
+from protocol.envelope import Format
 from protocol.frames import build_masked
 from server.sessions.outbox import Outbox
+from server.sessions.slow_receivers import Overflow, SlowReceivers
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
 from server.transport.websocket import WebSocket
@@ -98,7 +100,9 @@ class Wire:
         self.soon: list[Callable[[], None]] = []
         self.transport = RecordingTransport()
         self.listener = RecordingListener()
-        self.outbox = Outbox(limit_bytes=1 << 20)
+        self.slow = SlowReceivers(max_age_s=10, max_bytes=1 << 28)
+        self.outbox = Outbox("session", Format.JSON, 1 << 20, self.slow)
+        self.overflows: list[Overflow] = []
         self.keepalive = Keepalive(interval_s=1, ping_interval_s=15, pong_timeout_s=25, close_timeout_s=2)
         self.socket = WebSocket(
             self.listener,
@@ -108,7 +112,7 @@ class Wire:
             max_message_bytes=max_message_bytes,
             max_fragments=max_fragments,
         )
-        self.outbox.attach(wake=self.socket.wake, full=self.socket.flush)
+        self.outbox.attach(self.socket, self.overflows.append)
         self.socket.connection_made(self.transport)
         self.keepalive.add(self.socket, jitter=0.0)
 

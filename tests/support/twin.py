@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from server.sections import SessionSettings, SocketSettings
 from server.sessions.registry import Registry
+from server.sessions.slow_receivers import SlowReceivers
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
@@ -95,6 +96,7 @@ async def running_twin(
                 browsers.callers,
                 cast(Registry, None),
                 cast(Keepalive, None),
+                cast(SlowReceivers, None),
                 SocketSettings(),
                 clock,
                 gate.ids,

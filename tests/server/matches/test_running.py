@@ -43,6 +43,15 @@ class Talker(Match):
                     self.dispatcher.broadcast(1, "after")
                 case b"skip":
                     self.dispatcher.broadcast(1, "others", skip=[each.player], sender=each.player)
+                case b"state":
+                    for number in range(3):
+                        self.dispatcher.broadcast(
+                            number,
+                            "state",
+                            to=(None, [each.player], self.players.values())[number],
+                            skip=[each.player, each.player] if number == 2 else (),
+                            latest_key=f"key {number}",
+                        )
                 case b"skip-all":
                     self.dispatcher.broadcast(1, "nobody", skip=list(self.players.values()))
                 case b"fail":
@@ -152,6 +161,24 @@ async def test_who_is_kicked_is_sent_what_was_said_before(game: LiveGame) -> Non
     assert list(game.presences.members(match.stream)) == [BOB.session_id]
     game.loop.turn()
     assert heard(game) == []  # the game knew that they are gone
+
+
+async def test_data_keeps_its_key_however_it_is_addressed(game: LiveGame) -> None:
+    match = game.create(Talker)
+    await game.join(ALICE, match)
+    await game.join(BOB, match)
+    game.loop.turn()
+    game.take()
+
+    match.receive(ALICE.session_id, 1, b"state", reliable=True)
+    match.tick()
+
+    sent = [each for each in game.take() if isinstance(each, Deliver)]
+    assert [(each.to, each.latest_key) for each in sent] == [
+        (match.stream, "key 0"),
+        ((ALICE.session_id,), "key 1"),
+        ((BOB.session_id,), "key 2"),
+    ]
 
 
 async def test_data_names_its_sender_and_leaves_out_who_is_to_be_skipped(game: LiveGame) -> None:

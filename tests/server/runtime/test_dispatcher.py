@@ -60,11 +60,13 @@ def test_nobody_is_not_everybody() -> None:
     dispatcher = Dispatcher()
 
     dispatcher.broadcast(1, to=[])
-    dispatcher.broadcast(1, to=[ALICE, BOB, ALICE], skip=[BOB], sender=BOB, reliable=False)
+    dispatcher.broadcast(1, to=[ALICE, BOB, ALICE], skip=[BOB], sender=BOB, reliable=False, latest_key="k")
 
     nobody, some = dispatcher.take()
     assert nobody == Broadcast(1, b"", ())
-    assert some == Broadcast(1, b"", ("session-a", "session-b"), ("session-b",), BOB, reliable=False)
+    assert some == Broadcast(
+        1, b"", ("session-a", "session-b"), ("session-b",), BOB, reliable=False, latest_key="k"
+    )
 
 
 def test_what_is_deferred_comes_last_and_the_end_after_all() -> None:

@@ -1,12 +1,14 @@
 """One player's connection: what it passes on, and how it ends."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from protocol.close import CloseReason
 from protocol.envelope import Format
 from protocol.messages import Pong
 from server.sessions.outbox import Outbox
 from server.sessions.session import Session, SessionState
+from server.sessions.slow_receivers import SlowReceivers
 from tests.support.players import ALICE
 
 
@@ -25,7 +27,7 @@ class Owner:
 
 
 class Socket:
-    """Takes `takes` bytes of what is flushed; the rest stays unsent in it."""
+    """Takes `takes` bytes of each flush, and is behind when that is not all."""
 
     def __init__(self, outbox: Outbox, takes: int = 1 << 30) -> None:
         self.bytes_in = self.bytes_out = self.messages_in = self.messages_out = 0
@@ -34,13 +36,12 @@ class Socket:
         self._outbox = outbox
         self._takes = takes
 
-    @property
-    def unsent(self) -> int:
-        return self._outbox.queued + self.buffered
-
     def flush(self) -> None:
-        size = sum(map(len, self._outbox.take()))
-        self.buffered += max(0, size - self._takes)
+        if self.buffered:
+            return
+        self.buffered = max(0, sum(map(len, self._outbox.take())) - self._takes)
+        if self.buffered:
+            self._outbox.stall()
 
     def wake(self) -> None:
         return None
@@ -62,7 +63,7 @@ def connected(
     limit_bytes: int = 100, takes: int = 1 << 30, form: Format = Format.JSON
 ) -> tuple[Session, Socket, Owner]:
     owner = Owner()
-    outbox = Outbox(limit_bytes)
+    outbox = Outbox(ALICE.session_id, form, limit_bytes, SlowReceivers(max_age_s=10, max_bytes=1 << 20))
     session = Session(ALICE, "family", owner, outbox, opened_at=0.0, token_exp=7200, form=form)
     socket = Socket(outbox, takes)
     session.attach(socket)
@@ -160,14 +161,29 @@ def test_a_burst_beyond_the_limit_is_fine_when_the_socket_takes_it() -> None:
 def test_more_unsent_bytes_than_the_limit_end_it_and_free_the_queue() -> None:
     session, socket, owner = connected(limit_bytes=100, takes=0)
 
-    session.send(b"x" * 60)
-    session.send(b"x" * 40)
+    session.tell(Pong(), "1")
+    socket.flush()
+    session.send(b"x" * 77)
+    assert session.outbox.unsent == 100
     assert session.state is SessionState.OPEN
-    session.send(b"x")
+    with capture_logs() as logged:
+        session.send(b"x")
 
     assert socket.closes == [CloseReason.QUEUE_FULL]
     assert owner.log == [("ended", (1000, "session outgoing queue full"))]
     assert session.outbox.queued == 0
+    assert logged == [
+        {
+            "event": "receiver_too_slow",
+            "log_level": "warning",
+            "user_id": ALICE.user_id,
+            "session_id": ALICE.session_id,
+            "cause": "bytes",
+            "unsent_bytes": 101,
+            "top_message": "control",
+            "top_bytes": 78,
+        }
+    ]
 
 
 def test_an_impossible_step_is_a_bug() -> None:

@@ -239,11 +239,11 @@ def test_nothing_is_written_while_the_peer_is_behind() -> None:
     wire.outbox.put(b"later")
     wire.turn()
     assert wire.transport.writes == []
-    assert wire.socket.unsent == 5
+    assert wire.outbox.unsent == 5
     wire.socket.resume_writing()
 
     assert wire.transport.writes == [b"later"]
-    assert wire.socket.unsent == 0
+    assert wire.outbox.unsent == 0
 
 
 def test_a_held_connection_reads_nothing_and_hands_out_nothing() -> None:
