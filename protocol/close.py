@@ -31,6 +31,8 @@ class CloseReason(Enum):
     # The session token, or the login, that let the socket in is over (`session.socket_expiry`). Issued by the
     # sweep for expired sockets.
     SESSION_EXPIRED = (4501, "session expired", False)
+    # The peer goes on sending more than it may, after it has been told. Issued by the performer.
+    TOO_FAST = (4503, "too many messages", False)
     # The login that opened this socket was ended by its player. Issued on logout.
     LOGGED_OUT = (4502, "logged out", False)
 

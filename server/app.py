@@ -33,6 +33,7 @@ from server.identity.signingkeys import KeyFileError
 from server.ids import RandomIds
 from server.live_logins import SocketLogins
 from server.matchmaking import Matchmaking
+from server.message_limits import CLASSES, MessageLimits
 from server.observe import logs, metrics
 from server.perform import Performer
 from server.router import Router
@@ -40,16 +41,15 @@ from server.runtime.game import Game, GameError
 from server.runtime.loader import load
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.registry import Registry
-from server.sessions.slow_receivers import SlowReceivers
 from server.storage.failures import StorageUnavailable
 from server.talk.talk import Talk
 from server.tasks import TaskOwner
-from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.listener import Listeners
 from server.web.ops import OpsDeps, build_ops
 from server.web.site import build_site
+from server.web.sockets import Sockets
 from server.web.table import ROUTES, SiteDeps
 from server.web.upgrade import Upgrade
 from server.world import LiveMatches, World
@@ -57,6 +57,8 @@ from server.world import LiveMatches, World
 log = structlog.get_logger("lockgate.app")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SOCKET_RATES = ("messages_per_s", "bytes_per_s", *CLASSES)
+"""Settings of `socket` that are no limit while developing."""
 SOCKET_ROUTES = tuple(route for route in ROUTES if route.path == "/ws")
 """What a separate listener for sockets serves."""
 
@@ -108,9 +110,10 @@ class Server:
         self._clock = clock or SystemClock()
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
-        self._keepalive = _keepalive(settings)
-        self._slow = SlowReceivers(
-            max_age_s=settings.socket.outgoing_age_s, max_bytes=settings.socket.outgoing_total_bytes
+        limits = development.unlimited(settings.socket, SOCKET_RATES) if dev else settings.socket
+        self._sockets = Sockets(limits, self._clock)
+        self._message_limits = MessageLimits(
+            limits.model_dump(include=set(CLASSES)), now=self._clock.monotonic
         )
         game = load(settings.runtime.modules)
         self._before_authenticate = before_authenticate
@@ -178,19 +181,16 @@ class Server:
         self._upgrade = Upgrade(
             browsers.callers,
             self._registry,
-            self._keepalive,
-            self._slow,
-            settings.socket,
-            self._clock,
+            self._sockets,
             self._ids,
             addresses,
         )
         deps = self._site_deps(addresses, browsers, world)
         await self._open_listeners(
             deps,
-            readings.sockets(self._registry, self._upgrade, self._keepalive, self._expiry)
-            | readings.slow_receivers(self._slow)
-            | readings.play(world, performer, router)
+            readings.sockets(self._registry, self._upgrade, self._sockets.keepalive, self._expiry)
+            | readings.slow_receivers(self._sockets.slow)
+            | readings.play(world, performer, router, self._message_limits)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.game(self.game)
             | readings.collector(self.collector)
@@ -307,7 +307,7 @@ class Server:
         return None if session is None else session.presence
 
     def _play(self, world: World) -> tuple[Performer, Router]:
-        router = Router(world, handlers.ROUTES, self.game.hooks)
+        router = Router(world, handlers.ROUTES, self.game.hooks, self._message_limits)
         performer = Performer(self._registry.by_id, world.presences, router, self._tasks)
         self._registry.serve(performer)
         self.matchmaking = Matchmaking(
@@ -369,21 +369,9 @@ class Server:
 
     def _tick(self) -> None:
         # Scheduled before the sweep, so that nothing in it can end the sweeping.
-        self._sweep = asyncio.get_running_loop().call_later(self._keepalive.interval_s, self._tick)
-        self._keepalive.sweep(self._clock.monotonic())
-        self._slow.sweep(self._keepalive.now)
+        self._sweep = asyncio.get_running_loop().call_later(self._sockets.interval_s, self._tick)
+        self._sockets.sweep()
         self._expiry.sweep()
-
-
-def _keepalive(settings: Settings) -> Keepalive:
-    limits = settings.socket
-    shortest = min(limits.ping_interval_s, limits.pong_timeout_s, limits.close_timeout_s)
-    return Keepalive(
-        interval_s=min(1.0, shortest / 4),
-        ping_interval_s=limits.ping_interval_s,
-        pong_timeout_s=limits.pong_timeout_s,
-        close_timeout_s=limits.close_timeout_s,
-    )
 
 
 def _matchmaker(settings: MatchmakerSettings) -> Matchmaker:

@@ -1,7 +1,12 @@
-"""What `--dev` means beyond the development issuer: what it refuses, and what it tells whoever started it."""
+"""What `--dev` means beyond the development issuer: what it refuses, allows and tells."""
+
+from collections.abc import Iterable
+from typing import TypeVar
 
 from server.config import ConfigError, Settings
-from server.sections import parse_address
+from server.sections import Section, parse_address
+
+S = TypeVar("S", bound=Section)
 
 
 def refuse_unsafe(settings: Settings) -> None:
@@ -15,6 +20,14 @@ def refuse_unsafe(settings: Settings) -> None:
         problems.append("--dev and production = true exclude each other")
     if problems:
         raise ConfigError(problems)
+
+
+def unlimited(section: S, limits: Iterable[str]) -> S:
+    """The same without these limits, but for those that were set.
+
+    A swarm comes from one address and hurries; whoever sets a limit wants it nevertheless.
+    """
+    return section.model_copy(update={name: 0 for name in limits if name not in section.model_fields_set})
 
 
 def hints(public: str, sockets: str, settings: Settings) -> str:

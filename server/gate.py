@@ -3,14 +3,13 @@
 A part of the composition root (`app.py`) that needs no sockets and no listeners.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 
 from server.clock import Clock
 from server.config import Settings
+from server.development import unlimited
 from server.identity.before_authenticate import BeforeAuthenticate, Hook
 from server.identity.bridge import Bridge
 from server.identity.devissuer import DevIssuer
@@ -22,14 +21,12 @@ from server.identity.revocation import Revocations
 from server.identity.revocation_feed import RevocationFeed
 from server.identity.tokens import Lifetimes, Tokens
 from server.ids import Ids
-from server.sections import IdentitySettings, IssuerSettings, Section, SessionSettings
+from server.sections import IdentitySettings, IssuerSettings, SessionSettings
 from server.storage.store import Store
 from server.tasks import TaskOwner
 
 LOGIN_LIMITS = ("logins_per_minute_per_address", "logins_per_minute_per_subject")
 REFRESH_LIMITS = ("refreshes_per_minute_per_address",)
-
-S = TypeVar("S", bound=Section)
 
 log = structlog.get_logger("lockgate.app")
 
@@ -123,7 +120,7 @@ class Gate:
         session = self._settings.session
         self.logins = Logins(
             identity.issuers,
-            self._unlimited_in_development(session, REFRESH_LIMITS),
+            unlimited(session, REFRESH_LIMITS) if self._dev else session,
             self.store,
             self.tokens,
             self.revocations,
@@ -166,16 +163,11 @@ class Gate:
                 jwks_url=self._issuer.jwks_url,
                 client_ids=(self._issuer.client_id,),
             )
-            identity = self._unlimited_in_development(identity, LOGIN_LIMITS)
+            identity = unlimited(identity, LOGIN_LIMITS)
             identity = identity.model_copy(update={"issuers": (*identity.issuers, development)})
         if not identity.issuers:
             log.warning("no_identity_issuer", setting="identity.issuers")
         return identity
-
-    def _unlimited_in_development(self, section: S, limits: Sequence[str]) -> S:
-        # A swarm signs in from one address; whoever sets a limit wants it nevertheless.
-        free = {name: 0 for name in limits if self._dev and name not in section.model_fields_set}
-        return section.model_copy(update=free)
 
 
 def _lifetimes(session: SessionSettings) -> Lifetimes:

@@ -4,11 +4,13 @@ Also where a message meets the router, so that one player's messages stay in ord
 holds the socket until it is done, and nothing of that player is read meanwhile.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import structlog
 
+from protocol.close import CloseReason
 from protocol.conversation import heartbeat
 from protocol.envelope import FIRST_BYTE, Envelope, Format, frame
 from protocol.frames import build
@@ -31,6 +33,7 @@ class Answers(Protocol):
     """Turns a payload into effects, now or later (`router.py`)."""
 
     def answer(self, me: UserPresence, payload: bytes, form: Format) -> tuple[str, Effects | Pending]: ...
+    def refuse(self, me: UserPresence, payload: bytes, form: Format, reason: str) -> tuple[str, Effects]: ...
 
 
 class Receivers(Protocol):
@@ -50,6 +53,8 @@ class Performer:
         self._router = router
         self._tasks = tasks
         self.heartbeats = 0
+        self.limited: Counter[str] = Counter()
+        """Messages refused because their socket sent too much, by the setting that says so."""
         self.delivered = 0
         """Messages queued for a receiver, each receiver counted."""
 
@@ -66,6 +71,22 @@ class Performer:
             self.perform(handled, session, cid)
         else:
             self._park(session, cid, handled)
+
+    def refuse(self, session: Session, payload: bytes) -> None:
+        """Answer one message that is over its sender's rate with an error, or close who has had many."""
+        allowance = session.allowance
+        setting = f"socket.{allowance.excess.value}"
+        self.limited[allowance.excess.value] += 1
+        if allowance.bear():
+            cid, effects = self._router.refuse(
+                session.presence, payload, session.form, f"Too many messages: over {setting}"
+            )
+            self.perform(effects, session, cid)
+            return
+        log.warning(
+            "sender_too_fast", user_id=session.user_id, session_id=session.session_id, setting=setting
+        )
+        session.end(CloseReason.TOO_FAST)
 
     def perform(self, effects: Effects, session: Session | None = None, cid: str = "") -> None:
         """Carry out `effects` in order. `session` and `cid` are the request's, for its reply."""

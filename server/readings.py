@@ -18,6 +18,7 @@ from server.identity.logins import Logins
 from server.identity.revocation import Revocations
 from server.identity.revocation_feed import RevocationFeed
 from server.matchmaking import Matchmaking
+from server.message_limits import MessageLimits
 from server.observe.metrics import Reading
 from server.perform import Performer
 from server.router import Router
@@ -67,13 +68,14 @@ def slow_receivers(slow: SlowReceivers) -> Readings:
     }
 
 
-def play(world: World, performer: Performer, router: Router) -> Readings:
+def play(world: World, performer: Performer, router: Router, limits: MessageLimits) -> Readings:
     """Messages, and what the rules hold."""
     return {
         "lockgate_messages_in_total": lambda: {
             message.__name__: count for message, count in router.handled.items()
         },
         "lockgate_heartbeats_total": lambda: performer.heartbeats,
+        "lockgate_messages_limited_total": lambda: performer.limited + limits.refused,
         "lockgate_messages_delivered_total": lambda: performer.delivered,
         "lockgate_errors_total": lambda: {str(code): count for code, count in router.refused.items()},
         "lockgate_matches": lambda: len(world.matches),

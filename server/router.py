@@ -15,6 +15,7 @@ from protocol.errors import ErrorCode, ProtocolError, RequestError
 from protocol.message import Message
 from protocol.messages import INCOMING, Error, UserPresence
 from server.effects import Disconnect, Effects, Reply
+from server.message_limits import CLASSES, MessageLimits
 from server.routes import Handled, Handler
 from server.world import World
 
@@ -69,6 +70,8 @@ class NoHooks:
         return handled if isinstance(handled, list) else await handled
 
 
+NO_LIMITS = MessageLimits(dict.fromkeys(CLASSES, 0), now=lambda: 0.0)
+
 Answer = tuple[str, Effects | Pending]
 """The cid that replies carry, and what the handler made of the request."""
 
@@ -81,12 +84,14 @@ class Router:
         world: World,
         table: Mapping[type[Message], Handler],
         hooks: Hooks | None = None,
+        limits: MessageLimits | None = None,
     ) -> None:
         if missing := {message.__name__ for message in INCOMING.values() if message not in table}:
             raise ValueError(f"messages without a handler: {', '.join(sorted(missing))}")
         self._world = world
         self._table = table
         self._hooks = hooks or NoHooks()
+        self._limits = limits or NO_LIMITS
         self.handled: Counter[type[Message]] = Counter()
         """Messages by class, for the metrics."""
         self.refused: Counter[int] = Counter()
@@ -102,9 +107,11 @@ class Router:
         if message is None:
             raise AssertionError("decode() refuses an envelope without a message")
         self.handled[type(message)] += 1
-        if type(message) in self._hooks.messages:
-            return envelope.cid, Pending(self, me, message, self._hooked(me, message))
         try:
+            if type(message) in self._limits.classes:
+                self._limits.check(me.user_id, type(message))
+            if type(message) in self._hooks.messages:
+                return envelope.cid, Pending(self, me, message, self._hooked(me, message))
             handled = self._table[type(message)](self._world, me, message)
         except RequestError as error:
             return envelope.cid if error.keep_cid else "", self._refuse(error)
@@ -113,6 +120,13 @@ class Router:
         if isinstance(handled, list):
             return envelope.cid, handled
         return envelope.cid, Pending(self, me, message, handled)
+
+    def refuse(self, me: UserPresence, payload: bytes, form: Format, reason: str) -> tuple[str, Effects]:
+        """What to answer to one message that is not to be handled. Never raises."""
+        try:
+            return decode(payload, form).cid, self._refuse(RequestError(ErrorCode.BAD_INPUT, reason))
+        except ProtocolError as error:
+            return self._hang_up(me, error)
 
     async def finish(self, me: UserPresence, message: Message, work: Work) -> Effects:
         """Await a handler. Raises nothing but cancellation."""
@@ -140,7 +154,7 @@ class Router:
         )
         return self._refuse(RequestError(ErrorCode.RUNTIME_EXCEPTION, "Internal error"))
 
-    def _hang_up(self, me: UserPresence, error: ProtocolError) -> Answer:
+    def _hang_up(self, me: UserPresence, error: ProtocolError) -> tuple[str, Effects]:
         return error.cid, self._ended(me, error)
 
     def _ended(self, me: UserPresence, error: ProtocolError) -> Effects:

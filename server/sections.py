@@ -295,6 +295,23 @@ class SocketSettings(Section):
     connection never gets over a bad moment; long, and a player is shown a past that nobody can act on."""
     outgoing_total_bytes: Annotated[int, Field(ge=1024 * 1024)] = 268_435_456
     """Unsent bytes of all sockets that are behind, together. Over it, those with most lose or go first."""
+    messages_per_s: Annotated[float, Field(ge=0)] = 200
+    """Messages of one socket, heartbeats included; 0: no limit, which `--dev` makes the default of this and
+    of all rates below. More are refused, and who goes on is closed with 4503."""
+    messages_burst: Count = 2000
+    """Messages that may come at once after a quiet time. Few, and a rich join of a game is refused."""
+    bytes_per_s: Annotated[float, Field(ge=0)] = 262_144
+    """Payload of one socket's messages; 0: no limit."""
+    bytes_burst: Annotated[int, Field(ge=4096)] = 2_097_152
+    status_updates_per_minute: Annotated[int, Field(ge=0)] = 120
+    """Of one player, whatever the socket; each is sent to all who follow. This and the rates below allow a
+    minute's worth at once; 0: no limit."""
+    follow_requests_per_minute: Annotated[int, Field(ge=0)] = 120
+    """Each asks the database."""
+    channel_messages_per_minute: Annotated[int, Field(ge=0)] = 240
+    """Sent, changed or removed; each is written to the database, unless the channel keeps none."""
+    creates_per_minute: Annotated[int, Field(ge=0)] = 120
+    """Matches, parties and searches for a match."""
     follows_per_session: Count = 2000
     """Players whose status one socket may follow."""
     matches_per_session: Count = 256

@@ -61,7 +61,15 @@ TABLE = {
         ),
         banned=CHANCE | SOCKETS,
     ),
-    "server.router": shell("protocol", "server.effects", "server.world", "server.routes", "server.observe"),
+    "server.message_limits": pure("protocol"),
+    "server.router": shell(
+        "protocol",
+        "server.effects",
+        "server.world",
+        "server.routes",
+        "server.message_limits",
+        "server.observe",
+    ),
     "server.sessions": shell(
         "protocol",
         "server.core",
@@ -152,6 +160,7 @@ TABLE = {
                 "server.game",
                 "server.identity",
                 "server.matchmaking",
+                "server.message_limits",
                 "server.observe",
                 "server.perform",
                 "server.game.remote_calls",
@@ -170,7 +179,14 @@ TABLE = {
     ),
     # Parts of the composition root.
     "server.development": shell(),
-    "server.gate": shell("server.clock", "server.identity", "server.ids", "server.storage", "server.tasks"),
+    "server.gate": shell(
+        "server.clock",
+        "server.development",  # which limits there are none of while developing
+        "server.identity",
+        "server.ids",
+        "server.storage",
+        "server.tasks",
+    ),
     # Commands that work on the database beside a running server.
     "server.operate": shell("server.clock", "server.ids", "server.storage"),
     # `lockgate replay`: a match without a server.

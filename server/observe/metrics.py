@@ -53,6 +53,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "lockgate_messages_in_total": Metric("counter", "Messages handled.", "message"),
     "lockgate_heartbeats_total": Metric("counter", "Pings answered without decoding."),
+    "lockgate_messages_limited_total": Metric("counter", "Messages refused by a rate limit.", "setting"),
     "lockgate_messages_delivered_total": Metric("counter", "Messages queued, each receiver counted."),
     "lockgate_errors_total": Metric("counter", "Error envelopes sent.", "code"),
     "lockgate_logins_limited_total": Metric("counter", "Logins refused by a rate limit.", "limit"),

@@ -27,6 +27,7 @@ class Performs(Protocol):
     """Carries out effects (`perform.py`)."""
 
     def play(self, session: Session, payload: bytes) -> None: ...
+    def refuse(self, session: Session, payload: bytes) -> None: ...
     def perform(self, effects: Effects, session: Session | None = None, cid: str = "") -> None: ...
 
 
@@ -141,6 +142,9 @@ class Registry:
 
     def play(self, session: Session, payload: bytes) -> None:
         self._performer.play(session, payload)
+
+    def refuse(self, session: Session, payload: bytes) -> None:
+        self._performer.refuse(session, payload)
 
     def ended(self, session: Session) -> None:
         me = session.presence

@@ -14,6 +14,7 @@ from protocol.close import CloseReason
 from protocol.envelope import Envelope, Format, frame
 from protocol.message import Message
 from protocol.messages import UserPresence
+from server.sessions.allowance import Allowance
 from server.sessions.outbox import Outbox
 from server.sessions.slow_receivers import Overflow
 
@@ -59,6 +60,9 @@ class Owner(Protocol):
     def play(self, session: "Session", payload: bytes) -> None:
         """A message of an open session."""
 
+    def refuse(self, session: "Session", payload: bytes) -> None:
+        """A message of an open session that has sent more than it may."""
+
     def ended(self, session: "Session") -> None:
         """The session left the state OPEN. Called once."""
 
@@ -73,6 +77,7 @@ class Session:
         "_binary",
         "_owner",
         "address",
+        "allowance",
         "close_code",
         "close_text",
         "family_id",
@@ -97,6 +102,7 @@ class Session:
         family_id: str,
         owner: Owner,
         outbox: Outbox,
+        allowance: Allowance,
         *,
         opened_at: float,
         token_exp: int,
@@ -109,6 +115,7 @@ class Session:
         self.family_id = family_id
         self._owner = owner
         self.outbox = outbox
+        self.allowance = allowance
         self.opened_at = opened_at
         self.token_exp = token_exp
         """Unix second at which the newest session token that was shown on this socket ends."""
@@ -162,6 +169,13 @@ class Session:
             return
         if binary is not self._binary:
             self.end(CloseReason.UNEXPECTED_TYPE)
+            return
+        # Here and not in a method: it is part of every message.
+        allowance = self.allowance
+        allowance.messages -= 1
+        allowance.bytes -= len(payload)
+        if (allowance.messages < 0 or allowance.bytes < 0) and not allowance.refill(len(payload)):
+            self._owner.refuse(self, payload)
         else:
             self._owner.play(self, payload)
 

@@ -20,6 +20,10 @@ class Cork:
         self._call_soon = call_soon
         self._dirty: list[Flushable] = []
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call this when others have had their turn."""
+        self._call_soon(callback)
+
     def add(self, connection: Flushable) -> None:
         """Have `connection` flushed at the end of this turn; at most once per turn and connection."""
         if not self._dirty:

@@ -27,6 +27,10 @@ PING = build(FIN_PING, b"")
 MESSAGES = frozenset({FIN_TEXT, FIN_BINARY})
 """First bytes of frames that are messages of their own."""
 OPCODES = frozenset(Opcode)
+FRAMES_PER_TURN = 64
+"""Frames of one peer that are handled before others have their turn; about a millisecond's work."""
+BYTES_PER_TURN = 4096
+"""The same for what a peer sends behind an error or a close, where the library looks for its close frame."""
 MAX_CONTROL_BYTES = 125
 """Payload of a control frame at most (RFC 6455, section 5.5)."""
 ABNORMAL = 1006
@@ -90,6 +94,7 @@ class WebSocket(asyncio.Protocol):
         "_rest",
         "_told_closed",
         "_transport",
+        "_waiting_turn",
         "bytes_in",
         "bytes_out",
         "closing_at",
@@ -123,6 +128,7 @@ class WebSocket(asyncio.Protocol):
         self._fragments_binary = False
         self._paused = False
         self._held = False
+        self._waiting_turn = False
         self._told_closed = False
         self.heard = False
         self.seen_at = 0.0
@@ -178,7 +184,7 @@ class WebSocket(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
             self._rest = b""
-        if self._held:
+        if self._stopped():
             self._rest = data
         else:
             self._cut(data)
@@ -189,22 +195,41 @@ class WebSocket(asyncio.Protocol):
     def hold(self) -> None:
         """Stop handing out messages, and reading, until `release`. What has been read is kept."""
         self._held = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._pause_reading()
 
     def release(self) -> None:
         """Hand out what was held back, and read on."""
         self._held = False
-        if self._transport is None:
+        self._read_on()
+
+    def _take_turns(self) -> None:
+        # Whoever sends very much waits until others have been heard.
+        self._waiting_turn = True
+        self._pause_reading()
+        self._cork.soon(self._have_turn)
+
+    def _have_turn(self) -> None:
+        self._waiting_turn = False
+        self._read_on()
+
+    def _stopped(self) -> bool:
+        return self._held or self._waiting_turn
+
+    def _pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._stopped() or self._transport is None:
             return
         data, self._rest = self._rest, b""
         self._cut(data)
         # A message among them may have held the connection again, or ended it.
-        if not self._held and not self._transport.is_closing():
+        if not self._stopped() and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _cut(self, data: bytes) -> None:
-        position, size = 0, len(data)
+        position, size, turns = 0, len(data), FRAMES_PER_TURN
         while position < size:
             start, end = extent(data, position)
             if (
@@ -213,7 +238,11 @@ class WebSocket(asyncio.Protocol):
                 or (self._library is not None and self._library.state is not State.OPEN)
             ):
                 # The library refuses what is too long or unmasked, and waits for the peer's close.
-                self._feed(data[position:])
+                self._feed(data[position : position + BYTES_PER_TURN])
+                position += BYTES_PER_TURN
+                if position < size:
+                    self._rest = data[position:]
+                    self._take_turns()
                 return
             if not start or end > size:
                 if size - position > 1 and _is_hopeless(data[position], data[position + 1]):
@@ -230,8 +259,11 @@ class WebSocket(asyncio.Protocol):
                     self._answer_close(apply_mask(data[start:end], data[start - 4 : start]))
                 self._feed(data[position:end])
             position = end
-            if self._held:
+            turns -= 1
+            if self._held or not turns:
                 break
+        if not turns and position < size:
+            self._take_turns()
         if position < size:
             self._rest = data[position:]
 

@@ -12,21 +12,14 @@ from aiohttp import web
 
 from protocol.envelope import Format
 from protocol.messages import UserPresence
-from server.clock import Clock
 from server.identity.tokens import SessionClaims
 from server.ids import Ids
-from server.sections import SocketSettings
-from server.sessions.outbox import Outbox
 from server.sessions.registry import Registry
-from server.sessions.session import Session
-from server.sessions.slow_receivers import SlowReceivers
-from server.transport.cork import Cork
 from server.transport.handshake import VERSION, accept
-from server.transport.keepalive import Keepalive
-from server.transport.websocket import WebSocket
 from server.web.address import ClientAddresses
 from server.web.parameters import TRUE
 from server.web.socket_callers import SocketCallers
+from server.web.sockets import Sockets
 
 FORMATS = {"": Format.JSON, "json": Format.JSON, "protobuf": Format.PROTOBUF}
 """Values of the `format` parameter."""
@@ -41,22 +34,15 @@ class Upgrade:
         self,
         callers: SocketCallers,
         registry: Registry,
-        keepalive: Keepalive,
-        slow: SlowReceivers,
-        settings: SocketSettings,
-        clock: Clock,
+        sockets: Sockets,
         ids: Ids,
         addresses: ClientAddresses,
     ) -> None:
         self._callers = callers
         self._registry = registry
-        self._keepalive = keepalive
-        self._slow = slow
-        self._settings = settings
-        self._clock = clock
+        self._sockets = sockets
         self._ids = ids
         self._addresses = addresses
-        self._cork: Cork | None = None
         self.accepting = True
         """False while the server drains: new sockets are sent away with 503."""
         self.refused = 0
@@ -81,40 +67,22 @@ class Upgrade:
         # From detaching to the open session nothing may await, so that no byte and no close is missed.
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
         address = self._addresses.of(request)
-        session = Session(
-            me,
-            claims.family_id,
+        session, socket = self._sockets.make(
             self._registry,
-            Outbox(me.session_id, form, self._settings.outgoing_limit_bytes, self._slow),
-            opened_at=self._clock.monotonic(),
-            token_exp=claims.expires_at,
-            form=form,
-            session_vars=claims.vars,
+            me,
+            claims,
+            form,
             address=address,
             lang=request.query.get("lang", "")[:MAX_LANG] or DEFAULT_LANG,
         )
-        socket = WebSocket(
-            session,
-            session.outbox,
-            self._the_cork(),
-            self._keepalive,
-            max_message_bytes=self._settings.max_message_bytes,
-            max_fragments=self._settings.max_fragments,
-        )
-        session.attach(socket)
         transport, behind = detach(request)
         transport.set_protocol(socket)
         transport.write(answer)
         socket.connection_made(transport)
-        self._keepalive.add(socket, self._ids.jitter())
+        self._sockets.keepalive.add(socket, self._ids.jitter())
         self._registry.open(session, appear=request.query.get("status", "") in TRUE, address=address)
         if behind:
             socket.data_received(behind)
-
-    def _the_cork(self) -> Cork:
-        if self._cork is None:
-            self._cork = Cork(asyncio.get_running_loop().call_soon)
-        return self._cork
 
     def _refuse(self, status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
         self.refused += 1

@@ -172,7 +172,7 @@ async def test_after_600_connects_nothing_is_left(tmp_path: Path) -> None:
 
         await until(lambda: open_http(live) == 0 and open_sockets(live) == 0 and tasks() == tasks_before)
         assert counts() == before
-        assert len(live.server._keepalive) == 0
+        assert len(live.server._sockets.keepalive) == 0
         assert live.server._registry.opened >= 12 * 33
 
 

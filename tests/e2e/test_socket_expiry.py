@@ -35,7 +35,7 @@ class Timed:
     async def jump(self, seconds: float) -> None:
         """Move the wall clock, and let the sweep see it twice."""
         self.clock.jump(seconds)
-        keepalive = self.live.server._keepalive
+        keepalive = self.live.server._sockets.keepalive
         seen = keepalive.now
         await until(lambda: keepalive.now > seen + 1.5 * keepalive.interval_s)
 

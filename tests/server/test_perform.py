@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from protocol.close import CloseReason
 from protocol.envelope import Envelope, Format, encode
 from protocol.frames import FIN_BINARY, FIN_TEXT
 from protocol.messages import Pong, StatusPresenceEvent, UserPresence
 from server.effects import Deliver, Disconnect, Record, Reply, Stream
+from server.sessions.allowance import PATIENCE, Rates
 from server.sessions.session import SessionState
+from tests.support.clock import ManualClock
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
 from tests.support.seats import Table
 from tests.support.transport import masked
@@ -290,3 +293,32 @@ async def test_a_session_that_ends_in_the_turn_of_its_request_is_no_error() -> N
 
     assert table.world.statuses.follows == 0
     assert alice.session.state is SessionState.LOST
+
+
+def test_who_sends_too_much_is_told_a_while_and_then_closed() -> None:
+    clock = ManualClock()
+    table = Table(clock=clock, rates=Rates(clock.monotonic, messages_per_s=1, messages_burst=3))
+    alice, bob = table.seat(ALICE), table.seat(BOB)
+
+    for number in range(3 + PATIENCE):
+        alice.say({"cid": f"{number}", "ping": {}})
+    answers = alice.heard()
+    assert [list(each)[1] for each in answers] == ["pong"] * 3 + ["error"] * PATIENCE
+    assert answers[-1] == {
+        "cid": f"{2 + PATIENCE}",
+        "error": {"code": 3, "message": "Too many messages: over socket.messages_per_s"},
+    }
+    with capture_logs() as logged:
+        alice.say({"cid": "last", "ping": {}})
+
+    assert (alice.session.close_code, alice.session.close_text) == (4503, "too many messages")
+    assert logged[0] == {
+        "event": "sender_too_fast",
+        "log_level": "warning",
+        "user_id": ALICE.user_id,
+        "session_id": ALICE.session_id,
+        "setting": "socket.messages_per_s",
+    }
+    assert table.performer.limited == {"messages_per_s": PATIENCE + 1}
+    bob.say({"cid": "1", "ping": {}})
+    assert bob.heard() == [{"cid": "1", "pong": {}}]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from protocol.close import CloseReason
+from protocol.envelope import Format
 from protocol.errors import ErrorCode, RequestError
 from protocol.message import Message
 from protocol.messages import (
@@ -17,7 +18,8 @@ from protocol.messages import (
     UserPresence,
 )
 from server.effects import Disconnect, Effects, Reply
-from server.router import Pending, Router
+from server.message_limits import CLASSES, MessageLimits
+from server.router import NoHooks, Pending, Router
 from server.routes import Handler
 from server.world import World
 from tests.support.players import ALICE
@@ -122,3 +124,32 @@ async def test_a_handler_that_awaits_ends_the_same_ways(error: Exception | None,
 def test_every_incoming_message_needs_a_handler() -> None:
     with pytest.raises(ValueError, match=r"without a handler: .*Ping"):
         Router(empty_world(), {})
+
+
+def test_a_message_that_comes_too_often_is_refused_before_its_handler_and_its_hooks() -> None:
+    limits = MessageLimits(dict.fromkeys(CLASSES, 1), now=lambda: 0.0)
+    hooks = NoHooks()
+    hooks.messages = {StatusFollow}
+    routes = Router(empty_world(), dict.fromkeys(INCOMING.values(), fine), hooks, limits)
+
+    first = routes.answer(ALICE, b'{"cid":"1","status_follow":{}}')
+    _, (second,) = finished(routes.answer(ALICE, b'{"cid":"2","status_follow":{}}'))
+
+    assert isinstance(first[1], Pending)
+    first[1].close()
+    assert isinstance(second, Reply)
+    assert isinstance(second.message, Error)
+    assert routes.refused == {3: 1}
+
+
+def test_what_is_not_to_be_handled_is_answered_under_its_cid() -> None:
+    routes = router()
+
+    assert routes.refuse(ALICE, b'{"cid":"7","ping":{}}', Format.JSON, "no") == (
+        "7",
+        [Reply(Error(code=3, message="no"))],
+    )
+    assert routes.refuse(ALICE, b"[", Format.JSON, "no")[1] == [
+        Disconnect(ALICE.session_id, CloseReason.MALFORMED)
+    ]
+    assert not routes.handled

@@ -9,6 +9,7 @@ from protocol.messages import UserPresence
 from server import handlers
 from server.perform import Performer
 from server.router import Router
+from server.sessions.allowance import Allowance, Rates
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.outbox import Outbox
 from server.sessions.registry import Registry
@@ -64,6 +65,7 @@ class Seated:
             family_id,
             table.registry,
             Outbox(me.session_id, form, table.limit_bytes, table.slow),
+            Allowance(table.rates),
             opened_at=table.clock.monotonic(),
             token_exp=token_exp,
             form=form,
@@ -111,10 +113,12 @@ class Table:
         limit_bytes: int = 1 << 20,
         socket_expiry: SocketExpiry = SocketExpiry.IGNORE,
         clock: ManualClock | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self.world = world or empty_world()
         self.clock = clock or ManualClock()
         self.limit_bytes = limit_bytes
+        self.rates = rates or Rates(self.clock.monotonic)
         self.slow = SlowReceivers(max_age_s=10, max_bytes=1 << 28)
         self.soon: list[Callable[[], None]] = []
         self.cork = Cork(self.soon.append)

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from server.sections import SessionSettings, SocketSettings
+from server.sections import SessionSettings
 from server.sessions.registry import Registry
-from server.sessions.slow_receivers import SlowReceivers
-from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
+from server.web.sockets import Sockets
 from server.web.upgrade import Upgrade
 from tests.support import issuer
 from tests.support.clock import ManualClock
@@ -95,10 +94,7 @@ async def running_twin(
             return Upgrade(
                 browsers.callers,
                 cast(Registry, None),
-                cast(Keepalive, None),
-                cast(SlowReceivers, None),
-                SocketSettings(),
-                clock,
+                cast(Sockets, None),
                 gate.ids,
                 ClientAddresses(()),
             )

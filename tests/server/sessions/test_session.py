@@ -6,10 +6,13 @@ from structlog.testing import capture_logs
 from protocol.close import CloseReason
 from protocol.envelope import Format
 from protocol.messages import Pong
+from server.sessions.allowance import Allowance, Rates
 from server.sessions.outbox import Outbox
 from server.sessions.session import Session, SessionState
 from server.sessions.slow_receivers import SlowReceivers
 from tests.support.players import ALICE
+
+UNLIMITED = Rates(lambda: 0.0)
 
 
 class Owner:
@@ -18,6 +21,9 @@ class Owner:
 
     def play(self, session: Session, payload: bytes) -> None:
         self.log.append(("play", payload))
+
+    def refuse(self, session: Session, payload: bytes) -> None:
+        self.log.append(("refuse", payload))
 
     def ended(self, session: Session) -> None:
         self.log.append(("ended", (session.close_code, session.close_text)))
@@ -60,11 +66,16 @@ class Socket:
 
 
 def connected(
-    limit_bytes: int = 100, takes: int = 1 << 30, form: Format = Format.JSON
+    limit_bytes: int = 100,
+    takes: int = 1 << 30,
+    form: Format = Format.JSON,
+    rates: Rates = UNLIMITED,
 ) -> tuple[Session, Socket, Owner]:
     owner = Owner()
     outbox = Outbox(ALICE.session_id, form, limit_bytes, SlowReceivers(max_age_s=10, max_bytes=1 << 20))
-    session = Session(ALICE, "family", owner, outbox, opened_at=0.0, token_exp=7200, form=form)
+    session = Session(
+        ALICE, "family", owner, outbox, Allowance(rates), opened_at=0.0, token_exp=7200, form=form
+    )
     socket = Socket(outbox, takes)
     session.attach(socket)
     return session, socket, owner
@@ -191,3 +202,12 @@ def test_an_impossible_step_is_a_bug() -> None:
 
     with pytest.raises(AssertionError, match="cannot go"):
         session.lost()
+
+
+def test_what_is_over_the_rate_is_refused_and_not_played() -> None:
+    session, _, owner = connected(rates=Rates(lambda: 0.0, messages_per_s=1, messages_burst=2))
+
+    for number in range(3):
+        session.received(b"%d" % number, binary=False)
+
+    assert owner.log == [("play", b"0"), ("play", b"1"), ("refuse", b"2")]

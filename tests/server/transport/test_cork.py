@@ -43,3 +43,14 @@ def test_what_is_added_during_a_flush_waits_for_the_next_turn() -> None:
     soon.pop()()
 
     assert socket.flushes == 2
+
+
+def test_a_call_can_wait_for_the_others_turn() -> None:
+    soon: list[Callable[[], None]] = []
+    called: list[str] = []
+
+    Cork(soon.append).soon(lambda: called.append("now"))
+
+    assert called == []
+    soon.pop()()
+    assert called == ["now"]

@@ -1,0 +1,87 @@
+"""What all sockets share, and how one is made: keepalive, rates, and budgets for those who read slowly."""
+
+import asyncio
+
+from protocol.envelope import Format
+from protocol.messages import UserPresence
+from server.clock import Clock
+from server.identity.tokens import SessionClaims
+from server.sections import SocketSettings
+from server.sessions.allowance import Allowance, Rates
+from server.sessions.outbox import Outbox
+from server.sessions.session import Owner, Session
+from server.sessions.slow_receivers import SlowReceivers
+from server.transport.cork import Cork
+from server.transport.keepalive import Keepalive
+from server.transport.websocket import WebSocket
+
+
+class Sockets:
+    """Have `sweep` called every `interval_s` seconds."""
+
+    def __init__(self, settings: SocketSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        shortest = min(settings.ping_interval_s, settings.pong_timeout_s, settings.close_timeout_s)
+        self.interval_s = min(1.0, shortest / 4)
+        self.keepalive = Keepalive(
+            interval_s=self.interval_s,
+            ping_interval_s=settings.ping_interval_s,
+            pong_timeout_s=settings.pong_timeout_s,
+            close_timeout_s=settings.close_timeout_s,
+        )
+        self.slow = SlowReceivers(max_age_s=settings.outgoing_age_s, max_bytes=settings.outgoing_total_bytes)
+        self._rates = Rates(
+            clock.monotonic,
+            messages_per_s=settings.messages_per_s,
+            messages_burst=settings.messages_burst,
+            bytes_per_s=settings.bytes_per_s,
+            bytes_burst=settings.bytes_burst,
+        )
+        self._cork: Cork | None = None
+
+    def make(
+        self,
+        owner: Owner,
+        me: UserPresence,
+        claims: SessionClaims,
+        form: Format,
+        *,
+        address: str = "",
+        lang: str = "",
+    ) -> tuple[Session, WebSocket]:
+        """A session with its socket, which has no connection yet."""
+        settings = self._settings
+        session = Session(
+            me,
+            claims.family_id,
+            owner,
+            Outbox(me.session_id, form, settings.outgoing_limit_bytes, self.slow),
+            Allowance(self._rates),
+            opened_at=self._clock.monotonic(),
+            token_exp=claims.expires_at,
+            form=form,
+            session_vars=claims.vars,
+            address=address,
+            lang=lang,
+        )
+        socket = WebSocket(
+            session,
+            session.outbox,
+            self._the_cork(),
+            self.keepalive,
+            max_message_bytes=settings.max_message_bytes,
+            max_fragments=settings.max_fragments,
+        )
+        session.attach(socket)
+        return session, socket
+
+    def sweep(self) -> None:
+        """Look at every socket once."""
+        self.keepalive.sweep(self._clock.monotonic())
+        self.slow.sweep(self.keepalive.now)
+
+    def _the_cork(self) -> Cork:
+        if self._cork is None:
+            self._cork = Cork(asyncio.get_running_loop().call_soon)
+        return self._cork
