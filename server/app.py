@@ -35,6 +35,7 @@ from server.live_logins import SocketLogins
 from server.matchmaking import Matchmaking
 from server.message_limits import CLASSES, MessageLimits
 from server.observe import logs, metrics
+from server.observe.loop_lag import LoopLag
 from server.perform import Performer
 from server.router import Router
 from server.runtime.game import Game, GameError
@@ -44,6 +45,7 @@ from server.sessions.registry import Registry
 from server.storage.failures import StorageUnavailable
 from server.talk.talk import Talk
 from server.tasks import TaskOwner
+from server.transport.round_trips import RoundTrips
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.listener import Listeners
@@ -110,8 +112,10 @@ class Server:
         self._clock = clock or SystemClock()
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
+        self.lag = LoopLag(self._clock.monotonic)
         limits = development.unlimited(settings.socket, SOCKET_RATES) if dev else settings.socket
-        self._sockets = Sockets(limits, self._clock)
+        round_trips = RoundTrips(self._clock.monotonic, lambda: self.lag.on_time)
+        self._sockets = Sockets(limits, self._clock, round_trips)
         self._message_limits = MessageLimits(
             limits.model_dump(include=set(CLASSES)), now=self._clock.monotonic
         )
@@ -193,7 +197,7 @@ class Server:
             | readings.play(world, performer, router, self._message_limits)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.game(self.game)
-            | readings.collector(self.collector)
+            | readings.loop(self.lag, self.collector)
             | readings.talk(self._talk)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
@@ -206,6 +210,7 @@ class Server:
         if self._dev and settings.runtime.modules:
             Reloader(settings.runtime.modules, self._take, self._tasks).start()
         self._tick()
+        self.lag.start(asyncio.get_running_loop().call_later)
         self._rounds = self._tasks.spawn("matchmaker", self.matchmaking.run())
         self._started = self._ready = True
         log.info(
@@ -242,6 +247,7 @@ class Server:
         """Release everything that was started."""
         if self._sweep is not None:
             self._sweep.cancel()
+        self.lag.stop()
         await self._listeners.close()
         await self.game.close()
         await self._tasks.cancel_all()

@@ -19,6 +19,7 @@ from server.identity.revocation import Revocations
 from server.identity.revocation_feed import RevocationFeed
 from server.matchmaking import Matchmaking
 from server.message_limits import MessageLimits
+from server.observe.loop_lag import LoopLag
 from server.observe.metrics import Reading
 from server.perform import Performer
 from server.router import Router
@@ -54,6 +55,8 @@ def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive, expiry: 
         "lockgate_expiry_checks_failed_total": lambda: expiry.failed_checks,
         "lockgate_upgrades_refused_total": lambda: upgrade.refused,
         "lockgate_keepalive_shifted_seconds_total": lambda: keepalive.shifted_s,
+        "lockgate_socket_rtt_seconds": lambda: keepalive.round_trips.times,
+        "lockgate_socket_rtt_left_out_total": lambda: keepalive.round_trips.left_out,
     }
 
 
@@ -144,9 +147,10 @@ def game(game: GameHost) -> Readings:
     }
 
 
-def collector(collector: Collector) -> Readings:
-    """The collection of garbage."""
+def loop(lag: LoopLag, collector: Collector) -> Readings:
+    """How late everything is, and the part that the collection of garbage has in it."""
     return {
+        "lockgate_loop_lag_seconds": lambda: lag.lags,
         "lockgate_gc_pause_seconds": lambda: collector.pauses,
         "lockgate_gc_full_total": lambda: {
             "idle": collector.full - collector.forced,

@@ -4,7 +4,10 @@ Time here is virtual: it advances with the clock, but at most by twice the sweep
 of our own loop never counts against a peer.
 """
 
-from typing import Protocol
+from typing import Protocol, Self
+
+from server.sections import SocketSettings
+from server.transport.round_trips import Ping, RoundTrips
 
 
 class Connection(Protocol):
@@ -17,17 +20,24 @@ class Connection(Protocol):
     closing_at: float | None
     """When our close frame went out; None while open."""
 
-    def ping(self) -> None: ...
+    def ping(self, ping: Ping) -> None: ...
     def give_up(self) -> None: ...
     def abort(self) -> None: ...
 
 
 class Keepalive:
-    """Every open connection, swept every `interval_s` seconds."""
+    """Every open connection, swept every `interval_s` seconds: so late at most is a silent one found."""
 
     def __init__(
-        self, *, interval_s: float, ping_interval_s: float, pong_timeout_s: float, close_timeout_s: float
+        self,
+        round_trips: RoundTrips,
+        *,
+        interval_s: float,
+        ping_interval_s: float,
+        pong_timeout_s: float,
+        close_timeout_s: float,
     ) -> None:
+        self.round_trips = round_trips
         self.interval_s = interval_s
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
@@ -37,6 +47,17 @@ class Keepalive:
         self.now = 0.0
         self.shifted_s = 0.0
         """Seconds by which deadlines were moved because the loop was late, in total."""
+
+    @classmethod
+    def configured(cls, limits: SocketSettings, round_trips: RoundTrips) -> Self:
+        shortest = min(limits.ping_interval_s, limits.pong_timeout_s, limits.close_timeout_s)
+        return cls(
+            round_trips,
+            interval_s=min(1.0, shortest / 4),
+            ping_interval_s=limits.ping_interval_s,
+            pong_timeout_s=limits.pong_timeout_s,
+            close_timeout_s=limits.close_timeout_s,
+        )
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -57,10 +78,11 @@ class Keepalive:
         self._swept_at = clock
         self.shifted_s += elapsed - advance
         self.now += advance
+        ping = self.round_trips.ping()
         for connection in list(self._connections):
-            self._look_at(connection)
+            self._look_at(connection, ping)
 
-    def _look_at(self, connection: Connection) -> None:
+    def _look_at(self, connection: Connection, ping: Ping) -> None:
         now = self.now
         if connection.heard:
             connection.heard = False
@@ -72,4 +94,4 @@ class Keepalive:
             connection.give_up()
         elif now >= connection.ping_at:
             connection.ping_at = now + self._ping_interval_s
-            connection.ping()
+            connection.ping(ping)

@@ -1,12 +1,13 @@
 """One WebSocket connection: an asyncio protocol with a fast path around websockets' Sans-I/O core.
 
-Whole text and binary frames are cut and unmasked here. Everything else (control frames, fragments, errors)
-goes frame by frame to the library, which is made when first needed and decides what the standard
-demands. What a message means is the listener's business; who the peer is, nobody's here.
+Whole text and binary frames, pings and pongs are cut, unmasked and answered here. Everything else (closes,
+fragments, errors) goes frame by frame to the library, which is made when first needed, so not for a socket
+that is idle, and decides what the standard demands. What a message means is the listener's business; who the
+peer is, nobody's here.
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import cast
 
 from websockets.exceptions import ProtocolError as FrameError
 from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C where it was built
@@ -19,13 +20,16 @@ from websockets.protocol import Protocol as Library
 from websockets.protocol import Side, State
 
 from protocol.close import CloseReason
-from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_TEXT, MASKED, build, extent
+from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, MASKED, build, extent
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
+from server.transport.ports import Listener, Outgoing
+from server.transport.round_trips import Ping
 
-PING = build(FIN_PING, b"")
 MESSAGES = frozenset({FIN_TEXT, FIN_BINARY})
 """First bytes of frames that are messages of their own."""
+CONTROL = frozenset({FIN_PING, FIN_PONG, FIN_CLOSE})
+"""First bytes of control frames, which may come between the fragments of a message."""
 OPCODES = frozenset(Opcode)
 FRAMES_PER_TURN = 64
 """Frames of one peer that are handled before others have their turn; about a millisecond's work."""
@@ -35,38 +39,6 @@ MAX_CONTROL_BYTES = 125
 """Payload of a control frame at most (RFC 6455, section 5.5)."""
 ABNORMAL = 1006
 """Close code for a connection that ended without a close frame (RFC 6455, section 7.1.5)."""
-
-
-class Outgoing(Protocol):
-    """Frames that wait to be written, in order."""
-
-    queued: int
-    """Bytes that wait."""
-
-    def put(self, whole: bytes) -> None: ...
-
-    def take(self) -> list[bytes]:
-        """What to write next, maybe not yet all; empty if nothing waits."""
-        ...
-
-    def stall(self) -> None:
-        """The network takes nothing for now."""
-
-    def catch_up(self) -> None:
-        """All that waited has been written."""
-
-
-class Listener(Protocol):
-    """What a connection tells its owner. Calls stop after `lost`."""
-
-    def received(self, payload: bytes, *, binary: bool) -> None:
-        """A whole message."""
-
-    def closed(self, code: int, reason: str) -> None:
-        """No more messages will come; `code` and `reason` say why. Called once."""
-
-    def lost(self) -> None:
-        """TCP is gone and the counters are final. Called once, after `closed`."""
 
 
 class StrictLibrary(Library):
@@ -80,6 +52,7 @@ class WebSocket(asyncio.Protocol):
     """A connection past its handshake. Make it, then call `connection_made` with the transport."""
 
     __slots__ = (
+        "_asked",
         "_cork",
         "_fragments",
         "_fragments_binary",
@@ -91,6 +64,7 @@ class WebSocket(asyncio.Protocol):
         "_max_message_bytes",
         "_outgoing",
         "_paused",
+        "_read_at_once",
         "_rest",
         "_told_closed",
         "_transport",
@@ -102,6 +76,8 @@ class WebSocket(asyncio.Protocol):
         "messages_in",
         "messages_out",
         "ping_at",
+        "pong_at",
+        "rtt_s",
         "seen_at",
     )
 
@@ -134,6 +110,13 @@ class WebSocket(asyncio.Protocol):
         self.seen_at = 0.0
         self.ping_at = 0.0
         self.closing_at: float | None = None
+        self._asked: Ping | None = None
+        self._read_at_once = True
+        self.rtt_s: float | None = None
+        """What the last round trip took; None: none was measured yet."""
+        self.pong_at: float | None = None
+        """When the last ping that has been answered was queued, in monotonic seconds: what was queued before
+        it has arrived. None: none has been answered yet."""
         self.bytes_in = 0
         self.bytes_out = 0
         self.messages_in = 0
@@ -165,8 +148,12 @@ class WebSocket(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def ping(self) -> None:
-        self._outgoing.put(PING)
+    def ping(self, ping: Ping) -> None:
+        """Ask the peer for a pong. As long as it owes one, the same is asked for again."""
+        if self._asked is None:
+            self._asked = ping
+            self._read_at_once = not self._held
+        self._outgoing.put(self._asked.frame)
 
     def give_up(self) -> None:
         """The peer is silent: say so, in case it hears; the sweep aborts the connection later."""
@@ -195,6 +182,7 @@ class WebSocket(asyncio.Protocol):
     def hold(self) -> None:
         """Stop handing out messages, and reading, until `release`. What has been read is kept."""
         self._held = True
+        self._read_at_once = False
         self._pause_reading()
 
     def release(self) -> None:
@@ -205,6 +193,7 @@ class WebSocket(asyncio.Protocol):
     def _take_turns(self) -> None:
         # Whoever sends very much waits until others have been heard.
         self._waiting_turn = True
+        self._read_at_once = False
         self._pause_reading()
         self._cork.soon(self._have_turn)
 
@@ -254,9 +243,9 @@ class WebSocket(asyncio.Protocol):
                 self.messages_in += 1
                 payload = apply_mask(data[start:end], data[start - 4 : start])
                 self._listener.received(payload, binary=first == FIN_BINARY)
+            elif first in CONTROL and end - start <= MAX_CONTROL_BYTES:
+                self._control(first, data[position:end], apply_mask(data[start:end], data[start - 4 : start]))
             else:
-                if first == FIN_CLOSE and end - start <= MAX_CONTROL_BYTES and self._fragments is None:
-                    self._answer_close(apply_mask(data[start:end], data[start - 4 : start]))
                 self._feed(data[position:end])
             position = end
             turns -= 1
@@ -266,6 +255,26 @@ class WebSocket(asyncio.Protocol):
             self._take_turns()
         if position < size:
             self._rest = data[position:]
+
+    def _control(self, first: int, frame: bytes, payload: bytes) -> None:
+        if first == FIN_PONG:
+            self._answered(payload)
+        elif first == FIN_PING:
+            self._outgoing.put(build(FIN_PONG, payload))
+        else:
+            if self._fragments is None:
+                self._answer_close(payload)
+            self._feed(frame)
+
+    def _answered(self, tag: bytes) -> None:
+        ping = self._asked
+        if ping is None or tag != ping.tag:
+            return  # a pong that nobody asked for (RFC 6455, section 5.5.3)
+        self._asked = None
+        self.pong_at = ping.sent_at
+        took = self._keepalive.round_trips.answered(ping, read_at_once=self._read_at_once)
+        if took is not None:
+            self.rtt_s = took
 
     def _answer_close(self, payload: bytes) -> None:
         # The reference echoes the code without the text; the library would echo both. Sending ours first is

@@ -13,23 +13,18 @@ from server.sessions.session import Owner, Session
 from server.sessions.slow_receivers import SlowReceivers
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
+from server.transport.round_trips import RoundTrips
 from server.transport.websocket import WebSocket
 
 
 class Sockets:
     """Have `sweep` called every `interval_s` seconds."""
 
-    def __init__(self, settings: SocketSettings, clock: Clock) -> None:
+    def __init__(self, settings: SocketSettings, clock: Clock, round_trips: RoundTrips) -> None:
         self._settings = settings
         self._clock = clock
-        shortest = min(settings.ping_interval_s, settings.pong_timeout_s, settings.close_timeout_s)
-        self.interval_s = min(1.0, shortest / 4)
-        self.keepalive = Keepalive(
-            interval_s=self.interval_s,
-            ping_interval_s=settings.ping_interval_s,
-            pong_timeout_s=settings.pong_timeout_s,
-            close_timeout_s=settings.close_timeout_s,
-        )
+        self.keepalive = Keepalive.configured(settings, round_trips)
+        self.interval_s = self.keepalive.interval_s
         self.slow = SlowReceivers(max_age_s=settings.outgoing_age_s, max_bytes=settings.outgoing_total_bytes)
         self._rates = Rates(
             clock.monotonic,

@@ -9,6 +9,7 @@ from protocol.messages import UserPresence
 from server import handlers
 from server.perform import Performer
 from server.router import Router
+from server.sections import SocketSettings
 from server.sessions.allowance import Allowance, Rates
 from server.sessions.expiry import Expiry, SocketExpiry
 from server.sessions.outbox import Outbox
@@ -18,6 +19,7 @@ from server.sessions.slow_receivers import SlowReceivers
 from server.tasks import TaskOwner
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
+from server.transport.round_trips import RoundTrips
 from server.transport.websocket import WebSocket
 from server.world import World
 from tests.support.clock import ManualClock
@@ -122,7 +124,9 @@ class Table:
         self.slow = SlowReceivers(max_age_s=10, max_bytes=1 << 28)
         self.soon: list[Callable[[], None]] = []
         self.cork = Cork(self.soon.append)
-        self.keepalive = Keepalive(interval_s=1, ping_interval_s=15, pong_timeout_s=25, close_timeout_s=2)
+        self.keepalive = Keepalive.configured(
+            SocketSettings(), RoundTrips(self.clock.monotonic, lambda: True)
+        )
         self.tasks = TaskOwner("test")
         self.families = FamilyEnds()
         self.expiry = Expiry(socket_expiry, self.families, self.clock, lambda: NEW_ID, self.tasks)

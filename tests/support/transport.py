@@ -11,7 +11,9 @@ from server.sessions.outbox import Outbox
 from server.sessions.slow_receivers import Overflow, SlowReceivers
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
+from server.transport.round_trips import RoundTrips
 from server.transport.websocket import WebSocket
+from tests.support.clock import ManualClock
 
 KEY = b"\x01\x02\x03\x04"
 
@@ -103,7 +105,12 @@ class Wire:
         self.slow = SlowReceivers(max_age_s=10, max_bytes=1 << 28)
         self.outbox = Outbox("session", Format.JSON, 1 << 20, self.slow)
         self.overflows: list[Overflow] = []
-        self.keepalive = Keepalive(interval_s=1, ping_interval_s=15, pong_timeout_s=25, close_timeout_s=2)
+        self.clock = ManualClock()
+        self.on_time = True
+        self.round_trips = RoundTrips(self.clock.monotonic, lambda: self.on_time)
+        self.keepalive = Keepalive(
+            self.round_trips, interval_s=1, ping_interval_s=15, pong_timeout_s=25, close_timeout_s=2
+        )
         self.socket = WebSocket(
             self.listener,
             self.outbox,
@@ -120,6 +127,13 @@ class Wire:
         soon, self.soon[:] = list(self.soon), []
         for call in soon:
             call()
+
+    def sweep(self, seconds: int = 1) -> None:
+        """Let so many seconds go by, with a sweep in each."""
+        for _ in range(seconds):
+            self.clock.advance(1)
+            self.keepalive.sweep(self.clock.monotonic())
+            self.turn()
 
     def feed(self, *chunks: bytes) -> None:
         for chunk in chunks:

@@ -6,6 +6,7 @@ from protocol.envelope import Format
 from server.identity.tokens import SessionClaims
 from server.sections import SocketSettings
 from server.sessions.session import Session
+from server.transport.round_trips import RoundTrips
 from server.web.sockets import Sockets
 from tests.server.sessions.test_session import Owner
 from tests.support.clock import ManualClock
@@ -23,7 +24,8 @@ CLAIMS = SessionClaims(
 
 
 def sockets(clock: ManualClock, **settings: float) -> Sockets:
-    return Sockets(SocketSettings(**settings), clock)  # type: ignore[arg-type]  # ints and floats by name
+    round_trips = RoundTrips(clock.monotonic, lambda: True)
+    return Sockets(SocketSettings(**settings), clock, round_trips)  # type: ignore[arg-type]  # ints and floats by name
 
 
 @pytest.mark.parametrize(("shortest_s", "interval_s"), [(2.0, 0.5), (0.4, 0.1), (60.0, 1.0)])
