@@ -1,6 +1,6 @@
-"""What `--dev` means beyond the development issuer: what it refuses, and what it tells whoever started it."""
+"""What `--dev` means beyond the development issuer: what it refuses, what it allows, and what it tells."""
 
-from server.config import ConfigError, Settings
+from server.config import AdmissionSettings, ConfigError, Settings
 from server.sections import parse_address
 
 
@@ -15,6 +15,12 @@ def refuse_unsafe(settings: Settings) -> None:
         problems.append("--dev and production = true exclude each other")
     if problems:
         raise ConfigError(problems)
+
+
+def unlimited(admission: AdmissionSettings) -> AdmissionSettings:
+    """Without the limits per address that were not set: a swarm comes from one address."""
+    limits = [name for name in AdmissionSettings.model_fields if name.endswith("_per_address")]
+    return admission.model_copy(update={name: 0 for name in limits if name not in admission.model_fields_set})
 
 
 def hints(public: str, sockets: str, settings: Settings) -> str:

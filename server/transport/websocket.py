@@ -6,6 +6,7 @@ demands. What a message means is the listener's business; who the peer is, nobod
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from websockets.exceptions import ProtocolError as FrameError
@@ -96,6 +97,7 @@ class WebSocket(asyncio.Protocol):
         "heard",
         "messages_in",
         "messages_out",
+        "on_lost",
         "ping_at",
         "seen_at",
     )
@@ -124,6 +126,8 @@ class WebSocket(asyncio.Protocol):
         self._paused = False
         self._held = False
         self._told_closed = False
+        self.on_lost: Callable[[], None] | None = None
+        """Called once when TCP is gone, first of all."""
         self.heard = False
         self.seen_at = 0.0
         self.ping_at = 0.0
@@ -142,6 +146,9 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self.on_lost is not None:
+            self.on_lost()
+            self.on_lost = None
         self._keepalive.remove(self)
         self._tell_closed()
         self._outgoing.catch_up()

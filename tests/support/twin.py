@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from server.config import AdmissionSettings
 from server.sections import SessionSettings, SocketSettings
 from server.sessions.registry import Registry
 from server.sessions.slow_receivers import SlowReceivers
 from server.transport.keepalive import Keepalive
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
+from server.web.entrance import Entrance
 from server.web.upgrade import Upgrade
 from tests.support import issuer
 from tests.support.clock import ManualClock
@@ -100,7 +102,7 @@ async def running_twin(
                 SocketSettings(),
                 clock,
                 gate.ids,
-                ClientAddresses(()),
+                Entrance(AdmissionSettings(), ClientAddresses(()), clock),
             )
 
         async with running_site(gate, session=session, upgrade=door) as site:
