@@ -12,7 +12,7 @@ from protocol.messages import UserPresence
 from server import __version__, development, handlers, readings
 from server.clock import Clock, SystemClock
 from server.collector import Collector
-from server.config import ConfigError, MatchmakerSettings, Settings
+from server.config import AdmissionSettings, ConfigError, MatchmakerSettings, Settings
 from server.core.channel_id import readable
 from server.core.function import Function
 from server.core.live_match import LiveMembers
@@ -48,6 +48,7 @@ from server.tasks import TaskOwner
 from server.transport.round_trips import RoundTrips
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
+from server.web.entrance import Entrance
 from server.web.listener import Listeners
 from server.web.ops import OpsDeps, build_ops
 from server.web.site import build_site
@@ -59,8 +60,9 @@ from server.world import LiveMatches, World
 log = structlog.get_logger("lockgate.app")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ADDRESS_LIMITS = tuple(name for name in AdmissionSettings.model_fields if name.endswith("_per_address"))
 SOCKET_RATES = ("messages_per_s", "bytes_per_s", *CLASSES)
-"""Settings of `socket` that are no limit while developing."""
+"""Settings of `admission` and of `socket` that are no limit while developing."""
 SOCKET_ROUTES = tuple(route for route in ROUTES if route.path == "/ws")
 """What a separate listener for sockets serves."""
 
@@ -166,7 +168,10 @@ class Server:
         self._tell_settings()
         gate = self._gate
         await gate.start()
-        addresses = ClientAddresses(settings.listen.trusted_proxies)
+        admission = settings.admission
+        if self._dev:
+            admission = development.unlimited(admission, ADDRESS_LIMITS)
+        entrance = Entrance(admission, ClientAddresses(settings.listen.trusted_proxies), self._clock)
         world = self.world = self._world()
         performer, router = self._play(world)
         self.performer = performer
@@ -187,13 +192,15 @@ class Server:
             self._registry,
             self._sockets,
             self._ids,
-            addresses,
+            entrance,
         )
-        deps = self._site_deps(addresses, browsers, world)
+        deps = self._site_deps(entrance.addresses, browsers, world)
         await self._open_listeners(
             deps,
+            entrance,
             readings.sockets(self._registry, self._upgrade, self._sockets.keepalive, self._expiry)
             | readings.slow_receivers(self._sockets.slow)
+            | readings.admission(entrance)
             | readings.play(world, performer, router, self._message_limits)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.game(self.game)
@@ -335,8 +342,6 @@ class Server:
         log.info("server_starting", version=__version__, node=settings.name, dev=self._dev)
         for name in settings.default_keys:
             log.warning("default_key_in_use", setting=name)
-        for name in settings.without_effect:
-            log.warning("setting_without_effect", setting=name)
 
     def _site_deps(self, addresses: ClientAddresses, browsers: Browsers, world: World) -> SiteDeps:
         gate = self._gate
@@ -362,15 +367,16 @@ class Server:
             allowed_origins=self._settings.listen.allowed_origins,
         )
 
-    async def _open_listeners(self, deps: SiteDeps, sources: readings.Readings) -> None:
+    async def _open_listeners(self, deps: SiteDeps, entrance: Entrance, sources: readings.Readings) -> None:
         listen, listeners = self._settings.listen, self._listeners
         ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
         sockets_apart = tuple(route for route in ROUTES if route not in SOCKET_ROUTES)
         routes = sockets_apart if listen.websocket else ROUTES
-        self.public = await listeners.open(build_site(deps, routes), listen.public)
+        self.public = await listeners.open_public(build_site(deps, routes), listen.public, entrance)
         self.websocket = self.public
         if listen.websocket:
-            self.websocket = await listeners.open(build_site(deps, SOCKET_ROUTES), listen.websocket)
+            sockets = build_site(deps, SOCKET_ROUTES)
+            self.websocket = await listeners.open_public(sockets, listen.websocket, entrance)
         self.ops = await listeners.open(ops, listen.ops)
 
     def _tick(self) -> None:

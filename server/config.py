@@ -39,11 +39,36 @@ DEFAULT_HTTP_KEY = "defaulthttpkey"
 
 
 class AdmissionSettings(Section):
-    """How many sockets are let in; 0: no limit."""
+    """Who is let in; 0: no limit, which `--dev` makes the default of those per address.
+
+    An IPv6 /64 counts as one address. Too low, players who share an address shut each other out; behind a
+    proxy that is not in `listen.trusted_proxies` all players share one.
+    """
 
     sockets_total: Annotated[int, Field(ge=0)] = 20_000
+    """More are sent away with 503 before anything is asked of them. Too many, and memory ends first."""
     sockets_per_address: Annotated[int, Field(ge=0)] = 200
     handshakes_per_s: Annotated[int, Field(ge=0)] = 1_000
+    """Sockets opened, or tried to, in a second; as many may come at once. Too many, and a rush holds up those
+    who play; too few, and it takes long until all are back."""
+    handshakes_per_s_per_address: Annotated[int, Field(ge=0)] = 20
+    """Ten seconds of it may come at once."""
+    connections_total: Annotated[int, Field(ge=0)] = 5_000
+    """TCP connections that are no sockets, or not yet; about 20 kB each. At the limit the longest idle one
+    makes room, then the longest silent one; if there is none, the new one is sent away with 503."""
+    connections_per_address: Annotated[int, Field(ge=0)] = 200
+    """Likewise, for one peer; trusted proxies are exempt."""
+    head_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
+    """From connecting, or from the first byte of a later request, until the request's head is whole, TLS
+    included. Too short, and slow phones cannot connect; too long, and silent peers hold their places."""
+    request_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20
+    """Likewise until its body is whole too. Also how long a peer may leave an answer unread."""
+
+    @model_validator(mode="after")
+    def _heads_before_bodies(self) -> Self:
+        if self.request_timeout_s < self.head_timeout_s:
+            raise ValueError("request_timeout_s must not be shorter than head_timeout_s")
+        return self
 
 
 class MatchmakerSettings(Section):
@@ -159,21 +184,6 @@ class Settings(BaseSettings):
         if self.runtime.http_key.get_secret_value() == DEFAULT_HTTP_KEY:
             found.append("runtime.http_key")
         return found
-
-    @property
-    def without_effect(self) -> list[str]:
-        """Keys that were set although what they steer is not offered yet."""
-        found = []
-        for section, names in WITHOUT_EFFECT.items():
-            chosen = getattr(self, section).model_fields_set if section in self.model_fields_set else ()
-            found += [f"{section}.{name}" for name in names if name in chosen]
-        return found
-
-
-WITHOUT_EFFECT = {
-    "admission": tuple(AdmissionSettings.model_fields),
-}
-"""Settings of announced features, accepted so that one file serves this release and the next."""
 
 
 class ConfigError(Exception):

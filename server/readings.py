@@ -31,6 +31,7 @@ from server.storage.objects import StoredObjects
 from server.talk.talk import Talk
 from server.transport.keepalive import Keepalive
 from server.web.browsers import Browsers
+from server.web.entrance import Entrance
 from server.web.upgrade import Upgrade
 from server.world import World
 
@@ -68,6 +69,16 @@ def slow_receivers(slow: SlowReceivers) -> Readings:
         "lockgate_outgoing_dropped_total": lambda: slow.counts.dropped,
         "lockgate_outgoing_merged_total": lambda: slow.counts.merged,
         "lockgate_slow_sockets_closed_total": lambda: slow.closed,
+    }
+
+
+def admission(entrance: Entrance) -> Readings:
+    """Who is let in, and who is not."""
+    return {
+        "lockgate_http_connections": lambda: len(entrance.connections),
+        "lockgate_http_connections_told": lambda: entrance.connections.told,
+        "lockgate_socket_places_taken": lambda: len(entrance.admission.places),
+        "lockgate_admission_refused_total": lambda: entrance.refusals.counts,
     }
 
 

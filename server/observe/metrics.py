@@ -37,6 +37,14 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_expiry_checks_failed_total": Metric(
         "counter", "Questions to the database, until when logins live, that were not answered."
     ),
+    "lockgate_http_connections": Metric("gauge", "TCP connections that are no sockets, or not yet."),
+    "lockgate_http_connections_told": Metric(
+        "gauge", "Refused TCP connections that may still read why they were."
+    ),
+    "lockgate_socket_places_taken": Metric("gauge", "Sockets that count for the limits, leaving ones too."),
+    "lockgate_admission_refused_total": Metric(
+        "counter", "Sockets and connections refused, or ended because they took too long.", "reason"
+    ),
     "lockgate_upgrades_refused_total": Metric("counter", "Requests for a socket that were refused."),
     "lockgate_sockets_behind": Metric("gauge", "Sockets whose peer has not taken all that was sent."),
     "lockgate_outgoing_unsent_bytes": Metric(

@@ -7,6 +7,7 @@ peer is, nobody's here.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from websockets.exceptions import ProtocolError as FrameError
@@ -75,6 +76,7 @@ class WebSocket(asyncio.Protocol):
         "heard",
         "messages_in",
         "messages_out",
+        "on_lost",
         "ping_at",
         "pong_at",
         "rtt_s",
@@ -106,6 +108,8 @@ class WebSocket(asyncio.Protocol):
         self._held = False
         self._waiting_turn = False
         self._told_closed = False
+        self.on_lost: Callable[[], None] | None = None
+        """Called once when TCP is gone, first of all."""
         self.heard = False
         self.seen_at = 0.0
         self.ping_at = 0.0
@@ -131,6 +135,9 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self.on_lost is not None:
+            self.on_lost()
+            self.on_lost = None
         self._keepalive.remove(self)
         self._tell_closed()
         self._outgoing.catch_up()

@@ -5,6 +5,7 @@ a trusted address wrote it. Whatever stands left of the first untrusted address 
 counted: a request that took a shorter way would then choose its own address.
 """
 
+import asyncio
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -41,6 +42,12 @@ class ClientAddresses:
             self._warn(peer)
             return str(peer)
         return str(self._behind(peer, ",".join(forwarded)))
+
+    def site_of_peer(self, transport: asyncio.BaseTransport) -> str:
+        """What a TCP connection is limited by; empty for a proxy that is believed, and without an address."""
+        peername = transport.get_extra_info("peername")
+        peer = parse_address(peername[0]) if isinstance(peername, tuple) else None
+        return "" if peer is None or self._trusts(peer) else site_of(str(peer))
 
     def _behind(self, proxy: Address, forwarded: str) -> Address:
         client = proxy

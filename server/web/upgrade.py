@@ -1,12 +1,7 @@
-"""The seam between aiohttp and our sockets: a token becomes a session, the TCP connection changes hands.
+"""Who gets a socket: a token becomes a session, and the TCP connection changes hands (`handover.py`).
 
-All use of aiohttp's undocumented names is in this module (`detach`): `request.protocol`, setting
-`RequestHandler.transport`, `RequestHandler.set_parser` and calling `connection_lost` ourselves. aiohttp is
-pinned to one minor version for it.
+Whoever finds no room is sent away first, before anything they show is looked at.
 """
-
-import asyncio
-from typing import Any, cast
 
 from aiohttp import web
 
@@ -16,7 +11,8 @@ from server.identity.tokens import SessionClaims
 from server.ids import Ids
 from server.sessions.registry import Registry
 from server.transport.handshake import VERSION, accept
-from server.web.address import ClientAddresses
+from server.web.entrance import Entrance
+from server.web.handover import Switched, detach
 from server.web.parameters import TRUE
 from server.web.socket_callers import SocketCallers
 from server.web.sockets import Sockets
@@ -36,22 +32,25 @@ class Upgrade:
         registry: Registry,
         sockets: Sockets,
         ids: Ids,
-        addresses: ClientAddresses,
+        entrance: Entrance,
     ) -> None:
         self._callers = callers
         self._registry = registry
         self._sockets = sockets
         self._ids = ids
-        self._addresses = addresses
+        self._entrance = entrance
         self.accepting = True
         """False while the server drains: new sockets are sent away with 503."""
         self.refused = 0
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
-        # First of all, because it uses a ticket up, whatever comes of the attempt.
-        caller = self._callers.of(request)
         if not self.accepting:
             return self._refuse(503, "Server is shutting down", {"Retry-After": "5"})
+        address = self._entrance.addresses.of(request)
+        if retry_after_s := self._entrance.judge(address):
+            return self._refuse(503, "Too many connections", {"Retry-After": str(retry_after_s)})
+        # Before anything that is told of the request, because it uses a ticket up, whatever comes of it.
+        caller = self._callers.of(request)
         form = FORMATS.get(request.query.get("format", ""))
         if form is None:
             return self._refuse(400, "Invalid format parameter")
@@ -60,13 +59,14 @@ class Upgrade:
         answer = accept(request.headers, caller.subprotocol)
         if answer is None or request.transport is None:
             return self._refuse(400, "Bad Request", {"Sec-Websocket-Version": VERSION})
-        self._hand_over(request, caller.claims, form, answer)
+        self._hand_over(request, caller.claims, form, answer, address)
         return Switched()
 
-    def _hand_over(self, request: web.Request, claims: SessionClaims, form: Format, answer: bytes) -> None:
+    def _hand_over(
+        self, request: web.Request, claims: SessionClaims, form: Format, answer: bytes, address: str
+    ) -> None:
         # From detaching to the open session nothing may await, so that no byte and no close is missed.
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
-        address = self._addresses.of(request)
         session, socket = self._sockets.make(
             self._registry,
             me,
@@ -76,13 +76,18 @@ class Upgrade:
             lang=request.query.get("lang", "")[:MAX_LANG] or DEFAULT_LANG,
         )
         transport, behind = detach(request)
+        socket.on_lost = self._entrance.enter(address)
         transport.set_protocol(socket)
-        transport.write(answer)
-        socket.connection_made(transport)
-        self._sockets.keepalive.add(socket, self._ids.jitter())
-        self._registry.open(session, appear=request.query.get("status", "") in TRUE, address=address)
-        if behind:
-            socket.data_received(behind)
+        try:
+            transport.write(answer)
+            socket.connection_made(transport)
+            self._sockets.keepalive.add(socket, self._ids.jitter())
+            self._registry.open(session, appear=request.query.get("status", "") in TRUE, address=address)
+            if behind:
+                socket.data_received(behind)
+        except BaseException:
+            transport.abort()  # nobody else would: aiohttp has forgotten it
+            raise
 
     def _refuse(self, status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
         self.refused += 1
@@ -93,42 +98,3 @@ class Upgrade:
             content_type="text/plain",
             charset="utf-8",
         )
-
-
-class Switched(web.StreamResponse):
-    """What the handler returns when the connection is no longer aiohttp's: writes nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(status=101)
-        self.force_close()
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
-
-
-class _Tail:
-    """Stands in for aiohttp's parser and receives what was read behind the request."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self.data += bytes(data)
-        return False, b""
-
-    def feed_eof(self) -> None:
-        return None
-
-
-def detach(request: web.Request) -> tuple[asyncio.Transport, bytes]:
-    """Take the TCP connection from aiohttp: its transport, and the bytes that came behind the request."""
-    handler: Any = request.protocol
-    transport = cast(asyncio.Transport, request.transport)  # set while a handler runs
-    tail = _Tail()
-    handler.set_parser(tail)  # drains what was kept behind the request into our tail
-    handler.transport = None  # else connection_lost would close the transport
-    handler.connection_lost(None)  # timers, registry, parser: aiohttp forgets the connection
-    return transport, tail.data

@@ -21,7 +21,7 @@ from server.observe import logs
 from server.sessions.session import Session
 from server.transport.websocket import WebSocket
 from server.web import listener
-from server.web.listener import SiteRunner
+from server.web.handover import SiteRunner
 from server.world import World
 from tests.support.inprocess import Live, running, until
 from tests.support.log_output import log_output

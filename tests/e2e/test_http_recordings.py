@@ -6,8 +6,6 @@ purpose stands in `differences.json`, by case and number of the exchange; nothin
 """
 
 import asyncio
-import functools
-import inspect
 import json
 from itertools import groupby
 from pathlib import Path
@@ -16,8 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from server.web import listener
-from server.web.listener import SiteRunner
+from server.config import AdmissionSettings
 from tests.support.clock import JumpingClock
 from tests.support.exchanges import Answers, Exchange, Exchanges, Heard
 from tests.support.inprocess import running
@@ -83,19 +80,14 @@ def test_what_is_not_replayed_has_its_reason() -> None:
     assert all(missing.values())
 
 
-async def test_a_connection_on_which_nothing_is_said_is_closed_in_silence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept_s = inspect.signature(SiteRunner).parameters["keepalive_timeout"].default
-    ours = next((place["ours"] for place in PLACES if place["case"] == "idle_tcp"), SILENCES["idle_tcp"])
-    monkeypatch.setattr(listener, "SiteRunner", functools.partial(SiteRunner, keepalive_timeout=0.2))
-    async with running(tmp_path) as live:
+async def test_a_connection_on_which_nothing_is_said_is_closed_in_silence(tmp_path: Path) -> None:
+    async with running(tmp_path, admission={"head_timeout_s": 0.2}) as live:
         socket = await live.dial()
 
         assert await socket.read() is None
 
         await socket.hang_up()
-    assert ours == {"closed_after_s": kept_s}
+    assert SILENCES["idle_tcp"] == {"closed_after_s": AdmissionSettings().head_timeout_s}
 
 
 def told(response: dict[str, Any]) -> dict[str, Any]:

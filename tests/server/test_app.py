@@ -134,15 +134,12 @@ async def test_a_life_is_told_from_start_to_stop(tmp_path: Path) -> None:
     assert int(ready["public"].rpartition(":")[2]) > 0
 
 
-async def test_default_keys_and_settings_without_effect_are_warned_of(tmp_path: Path) -> None:
-    events = await started_and_stopped(Server(settings(tmp_path, admission={"sockets_total": 5}), dev=True))
+async def test_default_keys_are_warned_of(tmp_path: Path) -> None:
+    events = await started_and_stopped(Server(settings(tmp_path), dev=True))
 
     assert [event["setting"] for event in events if event["event"] == "default_key_in_use"] == [
         "socket.server_key",
         "runtime.http_key",
-    ]
-    assert [event["setting"] for event in events if event["event"] == "setting_without_effect"] == [
-        "admission.sockets_total"
     ]
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from server.config import ConfigError, Settings
-from server.development import hints, refuse_unsafe
+from server.app import ADDRESS_LIMITS
+from server.config import AdmissionSettings, ConfigError, Settings
+from server.development import hints, refuse_unsafe, unlimited
 from server.sections import ListenSettings, SocketSettings
 
 
@@ -32,6 +33,16 @@ def test_a_server_for_development_is_none_for_production() -> None:
 
 def test_the_defaults_are_safe() -> None:
     refuse_unsafe(Settings())
+
+
+def test_a_swarm_may_come_from_one_address_unless_a_limit_was_set() -> None:
+    free = unlimited(AdmissionSettings(), ADDRESS_LIMITS)
+    chosen = unlimited(AdmissionSettings(sockets_per_address=7), ADDRESS_LIMITS)
+
+    assert (free.sockets_per_address, free.connections_per_address) == (0, 0)
+    assert free.handshakes_per_s_per_address == 0
+    assert free.sockets_total == AdmissionSettings().sockets_total
+    assert (chosen.sockets_per_address, chosen.connections_per_address) == (7, 0)
 
 
 def test_the_hints_never_show_a_key_of_ones_own() -> None:

@@ -16,7 +16,14 @@ from pydantic import SecretStr
 
 from server.app import Server
 from server.clock import Clock
-from server.config import DevSettings, MatchmakerSettings, RuntimeSettings, Settings, StorageSettings
+from server.config import (
+    AdmissionSettings,
+    DevSettings,
+    MatchmakerSettings,
+    RuntimeSettings,
+    Settings,
+    StorageSettings,
+)
 from server.core.function import Function
 from server.sections import IdentitySettings, ListenSettings, MatchesSettings, SessionSettings, SocketSettings
 from server.world import LiveMatches
@@ -65,6 +72,7 @@ async def running(
     modules: tuple[str, ...] = (),
     matches: dict[str, Any] | None = None,
     matchmaker: dict[str, Any] | None = None,
+    admission: dict[str, Any] | None = None,
 ) -> AsyncIterator[Live]:
     """Start a server with these settings changed, on the database at `url`; stop it at the end."""
     settings = settings_in(
@@ -75,6 +83,7 @@ async def running(
         runtime=RuntimeSettings(modules=modules),
         matches=MatchesSettings(**(matches or {})),
         matchmaker=MatchmakerSettings(**(matchmaker or {})),
+        admission=AdmissionSettings(**(admission or {})),
         **({} if url is None else {"storage": StorageSettings(url=SecretStr(url))}),
         listen=ListenSettings(
             public="127.0.0.1:0",

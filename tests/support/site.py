@@ -33,7 +33,7 @@ from server.storage.store import Store
 from server.tasks import TaskOwner
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
-from server.web.listener import SiteRunner
+from server.web.handover import SiteRunner
 from server.web.matches import Relayed
 from server.web.site import build_site
 from server.web.table import SiteDeps, Upgrade

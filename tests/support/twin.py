@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from server.config import AdmissionSettings
 from server.sections import SessionSettings
 from server.sessions.registry import Registry
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
+from server.web.entrance import Entrance
 from server.web.sockets import Sockets
 from server.web.upgrade import Upgrade
 from tests.support import issuer
@@ -96,7 +98,7 @@ async def running_twin(
                 cast(Registry, None),
                 cast(Sockets, None),
                 gate.ids,
-                ClientAddresses(()),
+                Entrance(AdmissionSettings(), ClientAddresses(()), clock),
             )
 
         async with running_site(gate, session=session, upgrade=door) as site:

@@ -352,3 +352,20 @@ def test_any_stream_means_what_the_library_says_it_means(case: tuple[bytes, list
     assert wire.listener.messages == messages
     assert sent_frames(wire.transport.written) == sent
     assert bool(wire.listener.closes) == ended
+
+
+def test_the_loss_of_tcp_is_told_once_even_to_a_listener_that_fails() -> None:
+    wire = Wire()
+    told: list[str] = []
+
+    def fail(code: int, reason: str) -> None:
+        raise RuntimeError
+
+    wire.socket.on_lost = lambda: told.append("lost")
+    wire.listener.closed = fail  # type: ignore[method-assign]  # a listener with a bug
+
+    with pytest.raises(RuntimeError):
+        wire.socket.connection_lost(None)
+    wire.socket.connection_lost(None)
+
+    assert told == ["lost"]

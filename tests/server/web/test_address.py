@@ -1,5 +1,7 @@
 """Whose request it is, behind proxies that are believed and proxies that are not."""
 
+import asyncio
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
@@ -154,3 +156,23 @@ def test_an_ipv6_client_is_its_network(address: str, site: str) -> None:
 
 def test_a_port_is_only_read_where_it_is_unambiguous() -> None:
     assert str(parse_address("2001:db8::7:80")) == "2001:db8::7:80"
+
+
+@pytest.mark.parametrize(
+    ("peername", "site"),
+    [
+        (("192.0.2.1", 50_000), "192.0.2.1"),
+        (("2001:db8:0:1:2::3", 50_000, 0, 0), "2001:db8:0:1::/64"),
+        (("::ffff:192.0.2.1", 50_000, 0, 0), "192.0.2.1"),
+        (("10.0.0.9", 50_000), ""),
+        (("::ffff:10.0.0.9", 50_000, 0, 0), ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_connection_is_counted_for_its_peer_unless_that_is_a_proxy(peername: object, site: str) -> None:
+    class Transport(asyncio.BaseTransport):
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return peername
+
+    assert ClientAddresses(("10.0.0.0/8",)).site_of_peer(Transport()) == site

@@ -6,7 +6,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
-from server.web.listener import SiteRunner
+from server.web.handover import SiteRunner
 from server.web.ops import OpsDeps, build_ops
 
 

@@ -1,16 +1,12 @@
 """Who gets a socket and who is refused, in the documented order; and what we rely on in aiohttp."""
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 from structlog.testing import capture_logs
 
-from server.web.upgrade import Switched, detach
 from tests.support.clock import JumpingClock
 from tests.support.inprocess import Live, running
 from tests.support.rawsocket import BINARY, FIN, TEXT, Answer, Frame
@@ -253,48 +249,3 @@ async def test_an_open_socket_is_told_with_its_clients_address(
             await ask(live, f"/ws?token={token}", {"X-Forwarded-For": "198.51.100.1, 203.0.113.7"})
 
     assert [entry["address"] for entry in logs if entry["event"] == "socket_opened"] == [expected]
-
-
-async def test_aiohttp_still_has_the_undocumented_names_that_the_hand_over_rests_on() -> None:
-    # If this fails after an update of aiohttp: read its web_protocol.py again, then `detach`.
-    assert isinstance(inspect.getattr_static(web.BaseRequest, "protocol"), property)
-    assert isinstance(inspect.getattr_static(web.BaseRequest, "transport"), property)
-    assert list(inspect.signature(RequestHandler.set_parser).parameters) == [
-        "self",
-        "parser",
-        "data_received_cb",
-    ]
-    assert list(inspect.signature(RequestHandler.connection_lost).parameters) == ["self", "exc"]
-    source = inspect.getsource(RequestHandler.set_parser)
-    assert "feed_data(self._message_tail)" in source, "the bytes behind the request come another way now"
-    assert "self.transport" in inspect.getsource(RequestHandler.force_close), (
-        "connection_lost no longer closes `transport`: setting it to None may not be needed"
-    )
-
-
-async def test_detaching_leaves_the_transport_open_and_aiohttp_without_the_connection() -> None:
-    seen: dict[str, object] = {}
-
-    async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        transport, behind = detach(request)  # type: ignore[arg-type]  # reads what every request has
-        seen.update(behind=behind, closing=transport.is_closing())
-        transport.close()
-        return Switched()
-
-    server = web.Server(handler)
-    loop = asyncio.get_running_loop()
-    listener = await loop.create_server(server, "127.0.0.1", 0)
-    host, port = listener.sockets[0].getsockname()[:2]
-    reader, writer = await asyncio.open_connection(host, port)
-
-    writer.write(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nbehind"
-    )
-
-    assert await reader.read() == b""
-    assert seen == {"behind": b"behind", "closing": False}
-    assert server.connections == []
-    writer.close()
-    await writer.wait_closed()
-    listener.close()
-    await server.shutdown()
