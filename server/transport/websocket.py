@@ -16,13 +16,13 @@ from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C w
     Opcode,
     apply_mask,
 )
-from websockets.protocol import Protocol as Library
 from websockets.protocol import Side, State
 
 from protocol.close import CloseReason
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, MASKED, build, extent
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
+from server.transport.library import StrictLibrary, is_hopeless
 from server.transport.ports import Listener, Outgoing
 from server.transport.round_trips import Ping
 
@@ -30,7 +30,6 @@ MESSAGES = frozenset({FIN_TEXT, FIN_BINARY})
 """First bytes of frames that are messages of their own."""
 CONTROL = frozenset({FIN_PING, FIN_PONG, FIN_CLOSE})
 """First bytes of control frames, which may come between the fragments of a message."""
-OPCODES = frozenset(Opcode)
 FRAMES_PER_TURN = 64
 """Frames of one peer that are handled before others have their turn; about a millisecond's work."""
 BYTES_PER_TURN = 4096
@@ -39,13 +38,6 @@ MAX_CONTROL_BYTES = 125
 """Payload of a control frame at most (RFC 6455, section 5.5)."""
 ABNORMAL = 1006
 """Close code for a connection that ended without a close frame (RFC 6455, section 7.1.5)."""
-
-
-class StrictLibrary(Library):
-    """The library's core, but a message that is too big is refused without a text, as the wire demands."""
-
-    def fail(self, code: int, reason: str = "") -> None:
-        super().fail(code, "" if code == CloseReason.TOO_BIG.code else reason)
 
 
 class WebSocket(asyncio.Protocol):
@@ -234,7 +226,7 @@ class WebSocket(asyncio.Protocol):
                     self._take_turns()
                 return
             if not start or end > size:
-                if size - position > 1 and _is_hopeless(data[position], data[position + 1]):
+                if size - position > 1 and is_hopeless(data, position, self._max_message_bytes):
                     self._feed(data[position:])
                     return
                 break
@@ -390,8 +382,3 @@ class WebSocket(asyncio.Protocol):
         library = self._library
         sent = None if library is None else (library.close_sent or library.close_rcvd)
         return (ABNORMAL, "") if sent is None else (sent.code, sent.reason)
-
-
-def _is_hopeless(first: int, second: int) -> bool:
-    """Whether two bytes tell that no good frame begins with them, so that the rest need not be awaited."""
-    return second < MASKED or first & 0x0F not in OPCODES
