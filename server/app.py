@@ -192,7 +192,7 @@ class Server:
         deps = self._site_deps(addresses, browsers, world)
         await self._open_listeners(
             deps,
-            readings.sockets(self._registry, self._upgrade, self._sockets.keepalive, self._expiry)
+            readings.sockets(self._registry, self._upgrade, self._sockets, self._expiry)
             | readings.slow_receivers(self._sockets.slow)
             | readings.play(world, performer, router, self._message_limits)
             | readings.matchmaker(world.matchmaker, self.matchmaking)

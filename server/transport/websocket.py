@@ -20,6 +20,7 @@ from websockets.protocol import Side, State
 
 from protocol.close import CloseReason
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, MASKED, build, extent
+from server.transport.compression import Agreed
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
 from server.transport.library import StrictLibrary, is_hopeless
@@ -44,6 +45,7 @@ class WebSocket(asyncio.Protocol):
     """A connection past its handshake. Make it, then call `connection_made` with the transport."""
 
     __slots__ = (
+        "_agreed",
         "_asked",
         "_cork",
         "_fragments",
@@ -82,6 +84,7 @@ class WebSocket(asyncio.Protocol):
         *,
         max_message_bytes: int,
         max_fragments: int,
+        agreed: Agreed | None = None,
     ) -> None:
         self._listener = listener
         self._outgoing = outgoing
@@ -89,6 +92,7 @@ class WebSocket(asyncio.Protocol):
         self._keepalive = keepalive
         self._max_message_bytes = max_message_bytes
         self._max_fragments = max_fragments
+        self._agreed = agreed
         self._transport: asyncio.Transport | None = None
         self._library: StrictLibrary | None = None
         self._rest = b""
@@ -348,6 +352,8 @@ class WebSocket(asyncio.Protocol):
     def _the_library(self) -> StrictLibrary:
         if self._library is None:
             self._library = StrictLibrary(Side.SERVER, max_size=self._max_message_bytes)
+            if self._agreed is not None:
+                self._library.extensions = [self._agreed.extension()]
         return self._library
 
     def _pump(self, library: StrictLibrary) -> None:

@@ -11,6 +11,8 @@ from server.sessions.allowance import Allowance, Rates
 from server.sessions.outbox import Outbox
 from server.sessions.session import Owner, Session
 from server.sessions.slow_receivers import SlowReceivers
+from server.transport.compressed import Compressed
+from server.transport.compression import Agreed, Deflater, negotiate
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
 from server.transport.round_trips import RoundTrips
@@ -34,6 +36,12 @@ class Sockets:
             bytes_burst=settings.bytes_burst,
         )
         self._cork: Cork | None = None
+        self.deflater = Deflater(settings.compression_min_bytes)
+        """Compresses for the sockets that have agreed on it."""
+
+    def agree(self, offers: str) -> Agreed | None:
+        """The compression to be used, if any is. Raises ValueError for offers that are malformed."""
+        return negotiate(offers) if self._settings.compression else None
 
     def make(
         self,
@@ -44,6 +52,7 @@ class Sockets:
         *,
         address: str = "",
         lang: str = "",
+        agreed: Agreed | None = None,
     ) -> tuple[Session, WebSocket]:
         """A session with its socket, which has no connection yet."""
         settings = self._settings
@@ -62,11 +71,12 @@ class Sockets:
         )
         socket = WebSocket(
             session,
-            session.outbox,
+            session.outbox if agreed is None else Compressed(session.outbox, self.deflater),
             self._the_cork(),
             self.keepalive,
             max_message_bytes=settings.max_message_bytes,
             max_fragments=settings.max_fragments,
+            agreed=agreed,
         )
         session.attach(socket)
         return session, socket

@@ -15,6 +15,7 @@ from protocol.messages import UserPresence
 from server.identity.tokens import SessionClaims
 from server.ids import Ids
 from server.sessions.registry import Registry
+from server.transport.compression import Agreed
 from server.transport.handshake import VERSION, accept
 from server.web.address import ClientAddresses
 from server.web.parameters import TRUE
@@ -57,13 +58,24 @@ class Upgrade:
             return self._refuse(400, "Invalid format parameter")
         if caller is None:
             return self._refuse(401, "Missing or invalid token")
-        answer = accept(request.headers, caller.subprotocol)
+        try:
+            agreed = self._sockets.agree(", ".join(request.headers.getall("Sec-WebSocket-Extensions", ())))
+        except ValueError:
+            return self._refuse(400, "Bad Request")
+        answer = accept(request.headers, caller.subprotocol, agreed.header if agreed else "")
         if answer is None or request.transport is None:
             return self._refuse(400, "Bad Request", {"Sec-Websocket-Version": VERSION})
-        self._hand_over(request, caller.claims, form, answer)
+        self._hand_over(request, caller.claims, form, answer, agreed)
         return Switched()
 
-    def _hand_over(self, request: web.Request, claims: SessionClaims, form: Format, answer: bytes) -> None:
+    def _hand_over(
+        self,
+        request: web.Request,
+        claims: SessionClaims,
+        form: Format,
+        answer: bytes,
+        agreed: Agreed | None,
+    ) -> None:
         # From detaching to the open session nothing may await, so that no byte and no close is missed.
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
         address = self._addresses.of(request)
@@ -74,6 +86,7 @@ class Upgrade:
             form,
             address=address,
             lang=request.query.get("lang", "")[:MAX_LANG] or DEFAULT_LANG,
+            agreed=agreed,
         )
         transport, behind = detach(request)
         transport.set_protocol(socket)

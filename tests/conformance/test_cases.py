@@ -78,6 +78,7 @@ def test_frames_get_their_answers_however_they_are_delivered(case: Case, deliver
     wire = echoing()
 
     wire.feed(*delivery(case))
+    wire.settle()
 
     assert answers(wire) == case.answers
     assert bool(wire.listener.closes) == any(first == FIN_CLOSE for first, _ in case.answers)
@@ -93,6 +94,7 @@ def test_a_message_over_the_limit_ends_the_connection_and_one_at_the_limit_does_
     payload = b"x" * (limit + over)
 
     wire.feed(*(in_parts(TEXT, payload, part) if part else (masked(FIN_TEXT, payload),)))
+    wire.settle()
 
     assert answers(wire) == (((FIN_CLOSE, (1009).to_bytes(2)),) if over else ((FIN_TEXT, payload),))
 

@@ -5,14 +5,17 @@ it besides echoing it, so that closing and holding can happen anywhere.
 """
 
 import random
+import zlib
 from dataclasses import dataclass, field
 
 from websockets.exceptions import PayloadTooBig
+from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
 from protocol.close import CloseReason
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, build, extent
+from server.transport.compression import RSV1, SYNC_TAIL, WINDOW_BITS, Agreed
 from server.transport.websocket import MAX_CONTROL_BYTES
 from tests.support.transport import masked
 
@@ -37,8 +40,12 @@ class Outcome:
     ended: bool = False
 
 
-def stream_of(chance: random.Random) -> bytes:
-    """Some frames, in most streams all of them good up to a point; at times the last is cut off."""
+def stream_of(chance: random.Random, *, deflate: bool) -> bytes:
+    """Some frames, in most streams all of them good up to a point; at times a single one is cut off.
+
+    Not one of several: the library refuses a fragment when it knows its length, we when it is there.
+    `deflate`: some messages are compressed.
+    """
     bad = chance.choice((0, 0, 0.02, 0.1))
     stream = b""
     open_message = False
@@ -46,10 +53,35 @@ def stream_of(chance: random.Random) -> bytes:
         first = _first(chance, bad, open_message)
         if first & 0x0F < 3:
             open_message = first < 0x80
-        stream += _frame(chance, first, bad)
-    if chance.random() < 0.1 and stream:
-        stream = stream[: -chance.randrange(1, min(len(stream), 20) + 1)]
+        if deflate and first in (FIN_TEXT, FIN_BINARY, TEXT, BINARY) and chance.random() < 0.4:
+            stream += _compressed(chance, first & 0x0F, bad)
+            open_message = open_message and chance.random() < bad
+        else:
+            stream += _frame(chance, first, bad)
+    if not bad and not open_message and chance.random() < 0.2:
+        last = _frame(chance, chance.choice(GOOD), bad)
+        stream += last[: chance.randrange(len(last))]
     return stream
+
+
+def _compressed(chance: random.Random, opcode: int, bad: float) -> bytes:
+    """A compressed message, in parts at times; what it holds may be a lot more than what is sent."""
+    size = chance.choice((0, 1, 20, 300, MAX_BYTES, MAX_BYTES, MAX_BYTES + 1, 100_000))
+    content = chance.choice((b"a" * size, chance.randbytes(min(size, MAX_BYTES))))
+    deflate = zlib.compressobj(wbits=-chance.choice((9, WINDOW_BITS)))
+    data = (deflate.compress(content) + deflate.flush(zlib.Z_SYNC_FLUSH)).removesuffix(SYNC_TAIL)
+    if chance.random() < bad:
+        spoiled = bytearray(data)
+        spoiled[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        data = bytes(spoiled)
+    places = sorted(chance.randrange(len(data) + 1) for _ in range(chance.choice((0, 0, 1, 3))))
+    parts = [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
+    heads = [opcode | RSV1, *[MORE] * (len(parts) - 1)]
+    heads[-1] |= LAST
+    if chance.random() < bad:
+        heads[-1] ^= RSV1
+    frames = [masked(head, part, chance.randbytes(4)) for head, part in zip(heads, parts, strict=True)]
+    return chance.choice((b"", b"", masked(FIN_PING, b"between"))).join(frames)
 
 
 def cut(chance: random.Random, stream: bytes) -> list[bytes]:
@@ -60,15 +92,18 @@ def cut(chance: random.Random, stream: bytes) -> list[bytes]:
     return [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
 
 
-def reference(stream: bytes) -> Outcome | None:
+def reference(stream: bytes, agreed: Agreed | None) -> Outcome | None:
     """What the library alone makes of it, for a server that echoes. None: it is too strict with this one."""
     library = Protocol(Side.SERVER, max_size=MAX_BYTES)
+    inflating: list[Extension] = [] if agreed is None else [agreed.extension()]
     outcome = Outcome()
     parts: list[bytes] = []
     binary = False
     at = 0
     for octet in stream:
+        library.extensions = inflating
         library.receive_data(bytes((octet,)))
+        library.extensions = []  # what it echoes is compared as it is
         at += library.parser_exc is None
         for event in library.events_received():
             assert isinstance(event, Frame)

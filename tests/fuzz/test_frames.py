@@ -13,6 +13,7 @@ from collections import Counter
 
 from protocol.close import CloseReason
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PONG, FIN_TEXT, build
+from server.transport.compression import Agreed, negotiate
 from tests.fuzz.frame_streams import (
     CLOSES,
     HOLDS,
@@ -27,13 +28,14 @@ from tests.support.transport import Wire
 
 FUZZ_S = float(os.environ.get("LOCKGATE_FUZZ_S", "0"))
 SEED = os.environ.get("LOCKGATE_FUZZ_SEED") or str(secrets.randbelow(1 << 32))
+AGREED = negotiate("permessage-deflate; client_max_window_bits")
 ROUND = 2000
 """Streams at least."""
 
 
-def ours(chunks: list[bytes], chance: random.Random) -> Outcome:
+def ours(chunks: list[bytes], chance: random.Random, agreed: Agreed | None) -> Outcome:
     """What our connection makes of it; each chunk is a turn of the loop, and what was held goes on later."""
-    wire = Wire(max_message_bytes=MAX_BYTES, max_fragments=10_000)
+    wire = Wire(max_message_bytes=MAX_BYTES, max_fragments=10_000, agreed=agreed)
     held = 0
 
     def echo(payload: bytes) -> None:
@@ -51,11 +53,11 @@ def ours(chunks: list[bytes], chance: random.Random) -> Outcome:
         wire.feed(chunk)
         if held and (held := held - 1) == 0:
             wire.socket.release()
-            wire.turn()
+    wire.settle()
     while held:
         held = 0
         wire.socket.release()
-        wire.turn()
+        wire.settle()
     return Outcome(wire.listener.messages, sent_frames(wire.transport.written), bool(wire.listener.closes))
 
 
@@ -67,15 +69,17 @@ def test_any_stream_means_what_the_library_says_it_means() -> None:
     while seen["streams"] < ROUND or time.monotonic() < end:
         number = seen["streams"]
         chance = random.Random(f"{SEED}/{number}")
-        stream = stream_of(chance)
+        agreed = AGREED if chance.random() < 0.3 else None
+        stream = stream_of(chance, deflate=agreed is not None)
         chunks = cut(chance, stream)
-        expected = reference(stream)
+        expected = reference(stream, agreed)
         seen["streams"] += 1
         if expected is None:
             seen["not comparable"] += 1
             continue
-        found = ours(chunks, chance)
+        found = ours(chunks, chance, agreed)
         assert found == expected, f"LOCKGATE_FUZZ_SEED={SEED}, stream {number}: {[c.hex() for c in chunks]}"
+        seen["compressed"] += agreed is not None
         seen["messages"] += len(found.messages)
         seen["ended"] += found.ended
         seen["pongs"] += sum(first == FIN_PONG for first, _ in found.sent)
