@@ -2,7 +2,7 @@
 # ARGS passes options on: make swarm ARGS="--players 50", make test ARGS="-k party -x".
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench soak fuzz swarm e2e lock clean help
+.PHONY: run test check bench soak fuzz fuzz-frames swarm e2e lock clean help
 
 SHELL := /bin/sh
 
@@ -37,6 +37,9 @@ soak: $(VENV)/test.stamp ## Let hostile clients loose on a server for ten minute
 
 fuzz: $(VENV)/test.stamp ## Change good identity tokens in every way for ten minutes (LOCKGATE_FUZZ_S=60)
 	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s tests/fuzz $(ARGS)
+
+fuzz-frames: $(VENV)/test.stamp ## Send random frames to a socket and the library for ten minutes (LOCKGATE_FUZZ_SEED=1)
+	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s tests/fuzz/test_frames.py $(ARGS)
 
 swarm: $(VENV)/run.stamp ## Send 500 players to a running server
 	@$(PY) -m server swarm --players 500 --scenario relay $(ARGS)
@@ -99,4 +102,4 @@ clean: ## Remove what make made; data/ stays, it holds accounts and keys
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'

@@ -198,7 +198,7 @@ class Server:
         await self._open_listeners(
             deps,
             entrance,
-            readings.sockets(self._registry, self._upgrade, self._sockets.keepalive, self._expiry)
+            readings.sockets(self._registry, self._upgrade, self._sockets, self._expiry)
             | readings.slow_receivers(self._sockets.slow)
             | readings.admission(entrance)
             | readings.play(world, performer, router, self._message_limits)

@@ -29,9 +29,9 @@ from server.sessions.slow_receivers import SlowReceivers
 from server.storage.database import Database
 from server.storage.objects import StoredObjects
 from server.talk.talk import Talk
-from server.transport.keepalive import Keepalive
 from server.web.browsers import Browsers
 from server.web.entrance import Entrance
+from server.web.sockets import Sockets
 from server.web.upgrade import Upgrade
 from server.world import World
 
@@ -41,8 +41,9 @@ Readings = dict[str, Callable[[], Reading]]
 """By the name of the metric."""
 
 
-def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive, expiry: Expiry) -> Readings:
+def sockets(registry: Registry, upgrade: Upgrade, shared: Sockets, expiry: Expiry) -> Readings:
     """Connections: how many, and how they end."""
+    keepalive, deflater = shared.keepalive, shared.deflater
     return {
         "lockgate_sockets_open": lambda: len(registry),
         "lockgate_sockets_leaving": lambda: registry.leaving,
@@ -56,6 +57,10 @@ def sockets(registry: Registry, upgrade: Upgrade, keepalive: Keepalive, expiry: 
         "lockgate_expiry_checks_failed_total": lambda: expiry.failed_checks,
         "lockgate_upgrades_refused_total": lambda: upgrade.refused,
         "lockgate_keepalive_shifted_seconds_total": lambda: keepalive.shifted_s,
+        "lockgate_compression_bytes_total": lambda: {
+            "before": deflater.bytes_before,
+            "after": deflater.bytes_after,
+        },
         "lockgate_socket_rtt_seconds": lambda: keepalive.round_trips.times,
         "lockgate_socket_rtt_left_out_total": lambda: keepalive.round_trips.left_out,
     }

@@ -11,7 +11,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TARGETS = ["run", "test", "check", "bench", "soak", "fuzz", "swarm", "e2e", "lock", "clean", "help"]
+TARGETS = [
+    "run",
+    "test",
+    "check",
+    "bench",
+    "soak",
+    "fuzz",
+    "fuzz-frames",
+    "swarm",
+    "e2e",
+    "lock",
+    "clean",
+    "help",
+]
 TOOLS = ("sh", "id", "touch", "sed", "awk")
 
 MAKE = shutil.which("make")

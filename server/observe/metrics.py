@@ -233,6 +233,9 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_keepalive_shifted_seconds_total": Metric(
         "counter", "Seconds by which deadlines moved because the event loop was late."
     ),
+    "lockgate_compression_bytes_total": Metric(
+        "counter", "Bytes of compressed frames, each counted once for all receivers.", "side"
+    ),
     "lockgate_socket_rtt_seconds": Metric("histogram", "How long pongs took that answer pings of ours."),
     "lockgate_socket_rtt_left_out_total": Metric(
         "counter", "Pongs that may have waited for us, so that their time was not taken."

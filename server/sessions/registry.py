@@ -84,7 +84,7 @@ class Registry:
         """The open sessions; a live view."""
         return self._sessions
 
-    def open(self, session: Session, *, appear: bool, address: str) -> None:
+    def open(self, session: Session, *, appear: bool) -> None:
         """Let a session with an attached socket in. An older one of the same player is told, and ended."""
         me = session.presence
         if self._seats is not None:
@@ -102,7 +102,7 @@ class Registry:
             session_id=me.session_id,
             family_id=session.family_id,
             generation=session.generation,
-            address=address,
+            address=session.address,
         )
         self._performer.perform(self._statuses.open(me, appear=appear), session)
         if self.on_opened is not None:

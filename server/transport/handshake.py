@@ -1,8 +1,7 @@
 """The opening handshake of RFC 6455, section 4.2: is the request one, and what answers it.
 
 Checked here and not by the library, whose request objects cost more per connect than all the rest
-(README, "Measured"). Extensions that a client offers are ignored; the caller says which sub-protocol is
-taken.
+(README, "Measured"). The caller says which sub-protocol is taken, and which extension (`compression.py`).
 """
 
 import base64
@@ -14,12 +13,15 @@ from websockets.utils import accept_key
 VERSION = "13"
 
 
-def accept(headers: Mapping[str, str], subprotocol: str | None = None) -> bytes | None:
+def accept(headers: Mapping[str, str], subprotocol: str | None = None, extension: str = "") -> bytes | None:
     """The bytes of the 101 answer, or None when this is no proper handshake.
 
-    `headers` must look names up without regard to case. `subprotocol` is one that the client offered.
+    `headers` must look names up without regard to case. `subprotocol` is one that the client offered,
+    `extension` what was agreed on with it.
     """
     chosen = "" if subprotocol is None else f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
+    if extension:
+        chosen += f"Sec-WebSocket-Extensions: {extension}\r\n"
     key = headers.get("Sec-WebSocket-Key", "")
     if (
         not _has_token(headers.get("Connection", ""), "upgrade")

@@ -6,8 +6,9 @@ from typing import Protocol
 class Outgoing(Protocol):
     """Frames that wait to be written, in order."""
 
-    queued: int
-    """Bytes that wait."""
+    @property
+    def queued(self) -> int:
+        """Bytes that wait."""
 
     def put(self, whole: bytes) -> None: ...
 

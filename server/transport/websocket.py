@@ -17,13 +17,14 @@ from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C w
     Opcode,
     apply_mask,
 )
-from websockets.protocol import Protocol as Library
 from websockets.protocol import Side, State
 
 from protocol.close import CloseReason
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, MASKED, build, extent
+from server.transport.compression import Agreed
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
+from server.transport.library import StrictLibrary, is_hopeless
 from server.transport.ports import Listener, Outgoing
 from server.transport.round_trips import Ping
 
@@ -31,7 +32,6 @@ MESSAGES = frozenset({FIN_TEXT, FIN_BINARY})
 """First bytes of frames that are messages of their own."""
 CONTROL = frozenset({FIN_PING, FIN_PONG, FIN_CLOSE})
 """First bytes of control frames, which may come between the fragments of a message."""
-OPCODES = frozenset(Opcode)
 FRAMES_PER_TURN = 64
 """Frames of one peer that are handled before others have their turn; about a millisecond's work."""
 BYTES_PER_TURN = 4096
@@ -42,17 +42,11 @@ ABNORMAL = 1006
 """Close code for a connection that ended without a close frame (RFC 6455, section 7.1.5)."""
 
 
-class StrictLibrary(Library):
-    """The library's core, but a message that is too big is refused without a text, as the wire demands."""
-
-    def fail(self, code: int, reason: str = "") -> None:
-        super().fail(code, "" if code == CloseReason.TOO_BIG.code else reason)
-
-
 class WebSocket(asyncio.Protocol):
     """A connection past its handshake. Make it, then call `connection_made` with the transport."""
 
     __slots__ = (
+        "_agreed",
         "_asked",
         "_cork",
         "_fragments",
@@ -92,6 +86,7 @@ class WebSocket(asyncio.Protocol):
         *,
         max_message_bytes: int,
         max_fragments: int,
+        agreed: Agreed | None = None,
     ) -> None:
         self._listener = listener
         self._outgoing = outgoing
@@ -99,6 +94,7 @@ class WebSocket(asyncio.Protocol):
         self._keepalive = keepalive
         self._max_message_bytes = max_message_bytes
         self._max_fragments = max_fragments
+        self._agreed = agreed
         self._transport: asyncio.Transport | None = None
         self._library: StrictLibrary | None = None
         self._rest = b""
@@ -241,7 +237,7 @@ class WebSocket(asyncio.Protocol):
                     self._take_turns()
                 return
             if not start or end > size:
-                if size - position > 1 and _is_hopeless(data[position], data[position + 1]):
+                if size - position > 1 and is_hopeless(data, position, self._max_message_bytes):
                     self._feed(data[position:])
                     return
                 break
@@ -363,6 +359,8 @@ class WebSocket(asyncio.Protocol):
     def _the_library(self) -> StrictLibrary:
         if self._library is None:
             self._library = StrictLibrary(Side.SERVER, max_size=self._max_message_bytes)
+            if self._agreed is not None:
+                self._library.extensions = [self._agreed.extension()]
         return self._library
 
     def _pump(self, library: StrictLibrary) -> None:
@@ -397,8 +395,3 @@ class WebSocket(asyncio.Protocol):
         library = self._library
         sent = None if library is None else (library.close_sent or library.close_rcvd)
         return (ABNORMAL, "") if sent is None else (sent.code, sent.reason)
-
-
-def _is_hopeless(first: int, second: int) -> bool:
-    """Whether two bytes tell that no good frame begins with them, so that the rest need not be awaited."""
-    return second < MASKED or first & 0x0F not in OPCODES

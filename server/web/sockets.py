@@ -1,6 +1,7 @@
 """What all sockets share, and how one is made: keepalive, rates, and budgets for those who read slowly."""
 
 import asyncio
+from dataclasses import dataclass
 
 from protocol.envelope import Format
 from protocol.messages import UserPresence
@@ -11,10 +12,24 @@ from server.sessions.allowance import Allowance, Rates
 from server.sessions.outbox import Outbox
 from server.sessions.session import Owner, Session
 from server.sessions.slow_receivers import SlowReceivers
+from server.transport.compressed import Compressed
+from server.transport.compression import Agreed, Deflater, negotiate
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
 from server.transport.round_trips import RoundTrips
 from server.transport.websocket import WebSocket
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a client connects with."""
+
+    claims: SessionClaims
+    form: Format
+    agreed: Agreed | None = None
+    """The compression that was agreed on, if any."""
+    address: str = ""
+    lang: str = ""
 
 
 class Sockets:
@@ -34,42 +49,51 @@ class Sockets:
             bytes_burst=settings.bytes_burst,
         )
         self._cork: Cork | None = None
+        self.deflater = Deflater(settings.compression_min_bytes)
+        """Compresses for the sockets that have agreed on it."""
+
+    def agree(self, offers: str) -> Agreed | None:
+        """The compression to be used, if any is. Raises ValueError for offers that are malformed."""
+        return negotiate(offers) if self._settings.compression else None
 
     def make(
         self,
         owner: Owner,
         me: UserPresence,
-        claims: SessionClaims,
-        form: Format,
-        *,
-        address: str = "",
-        lang: str = "",
+        terms: Terms,
     ) -> tuple[Session, WebSocket]:
         """A session with its socket, which has no connection yet."""
-        settings = self._settings
+        claims = terms.claims
         session = Session(
             me,
             claims.family_id,
             owner,
-            Outbox(me.session_id, form, settings.outgoing_limit_bytes, self.slow),
+            Outbox(me.session_id, terms.form, self._settings.outgoing_limit_bytes, self.slow),
             Allowance(self._rates),
             opened_at=self._clock.monotonic(),
             token_exp=claims.expires_at,
-            form=form,
+            form=terms.form,
             session_vars=claims.vars,
-            address=address,
-            lang=lang,
+            address=terms.address,
+            lang=terms.lang,
         )
-        socket = WebSocket(
+        socket = self.connect(session, terms)
+        session.attach(socket)
+        return session, socket
+
+    def connect(self, session: Session, terms: Terms) -> WebSocket:
+        """A socket for a session, which has no connection yet."""
+        settings = self._settings
+        outgoing = session.outbox if terms.agreed is None else Compressed(session.outbox, self.deflater)
+        return WebSocket(
             session,
-            session.outbox,
+            outgoing,
             self._the_cork(),
             self.keepalive,
             max_message_bytes=settings.max_message_bytes,
             max_fragments=settings.max_fragments,
+            agreed=terms.agreed,
         )
-        session.attach(socket)
-        return session, socket
 
     def sweep(self) -> None:
         """Look at every socket once."""

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from protocol.envelope import Format
 from protocol.messages import UserPresence
-from server.identity.tokens import SessionClaims
 from server.ids import Ids
 from server.sessions.registry import Registry
 from server.transport.handshake import VERSION, accept
@@ -15,7 +14,7 @@ from server.web.entrance import Entrance
 from server.web.handover import Switched, detach
 from server.web.parameters import TRUE
 from server.web.socket_callers import SocketCallers
-from server.web.sockets import Sockets
+from server.web.sockets import Sockets, Terms
 
 FORMATS = {"": Format.JSON, "json": Format.JSON, "protobuf": Format.PROTOBUF}
 """Values of the `format` parameter."""
@@ -56,33 +55,36 @@ class Upgrade:
             return self._refuse(400, "Invalid format parameter")
         if caller is None:
             return self._refuse(401, "Missing or invalid token")
-        answer = accept(request.headers, caller.subprotocol)
+        try:
+            agreed = self._sockets.agree(", ".join(request.headers.getall("Sec-WebSocket-Extensions", ())))
+        except ValueError:
+            return self._refuse(400, "Bad Request")
+        answer = accept(request.headers, caller.subprotocol, agreed.header if agreed else "")
         if answer is None or request.transport is None:
             return self._refuse(400, "Bad Request", {"Sec-Websocket-Version": VERSION})
-        self._hand_over(request, caller.claims, form, answer, address)
-        return Switched()
-
-    def _hand_over(
-        self, request: web.Request, claims: SessionClaims, form: Format, answer: bytes, address: str
-    ) -> None:
-        # From detaching to the open session nothing may await, so that no byte and no close is missed.
-        me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
-        session, socket = self._sockets.make(
-            self._registry,
-            me,
-            claims,
+        terms = Terms(
+            caller.claims,
             form,
+            agreed,
             address=address,
             lang=request.query.get("lang", "")[:MAX_LANG] or DEFAULT_LANG,
         )
+        self._hand_over(request, answer, terms)
+        return Switched()
+
+    def _hand_over(self, request: web.Request, answer: bytes, terms: Terms) -> None:
+        # From detaching to the open session nothing may await, so that no byte and no close is missed.
+        claims = terms.claims
+        me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
+        session, socket = self._sockets.make(self._registry, me, terms)
         transport, behind = detach(request)
-        socket.on_lost = self._entrance.enter(address)
+        socket.on_lost = self._entrance.enter(terms.address)
         transport.set_protocol(socket)
         try:
             transport.write(answer)
             socket.connection_made(transport)
             self._sockets.keepalive.add(socket, self._ids.jitter())
-            self._registry.open(session, appear=request.query.get("status", "") in TRUE, address=address)
+            self._registry.open(session, appear=request.query.get("status", "") in TRUE)
             if behind:
                 socket.data_received(behind)
         except BaseException:

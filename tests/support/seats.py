@@ -83,7 +83,7 @@ class Seated:
         self.session.attach(self.socket)
         self.socket.connection_made(self.transport)
         table.keepalive.add(self.socket, jitter=0.0)
-        table.registry.open(self.session, appear=appear, address="127.0.0.1")
+        table.registry.open(self.session, appear=appear)
 
     def say(self, message: dict[str, Any]) -> None:
         said = json.dumps(message).encode() if self._form is Format.JSON else from_json(message)

@@ -9,6 +9,7 @@ from protocol.envelope import Format
 from protocol.frames import build_masked
 from server.sessions.outbox import Outbox
 from server.sessions.slow_receivers import Overflow, SlowReceivers
+from server.transport.compression import Agreed
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
 from server.transport.round_trips import RoundTrips
@@ -98,7 +99,9 @@ class RecordingListener:
 class Wire:
     """A server-side connection whose event loop is turned by hand: `turn()` runs what was called soon."""
 
-    def __init__(self, *, max_message_bytes: int = 4096, max_fragments: int = 64) -> None:
+    def __init__(
+        self, *, max_message_bytes: int = 4096, max_fragments: int = 64, agreed: Agreed | None = None
+    ) -> None:
         self.soon: list[Callable[[], None]] = []
         self.transport = RecordingTransport()
         self.listener = RecordingListener()
@@ -118,6 +121,7 @@ class Wire:
             self.keepalive,
             max_message_bytes=max_message_bytes,
             max_fragments=max_fragments,
+            agreed=agreed,
         )
         self.outbox.attach(self.socket, self.overflows.append)
         self.socket.connection_made(self.transport)
@@ -127,6 +131,11 @@ class Wire:
         soon, self.soon[:] = list(self.soon), []
         for call in soon:
             call()
+
+    def settle(self) -> None:
+        """Turn until nothing is to be done."""
+        while self.soon:
+            self.turn()
 
     def sweep(self, seconds: int = 1) -> None:
         """Let so many seconds go by, with a sweep in each."""

@@ -53,3 +53,13 @@ def test_each_header_is_needed(name: str) -> None:
 )
 def test_a_header_that_says_something_else_is_refused(name: str, value: str) -> None:
     assert accept(CIMultiDict({**GOOD, name: value})) is None
+
+
+def test_the_extension_that_was_agreed_on_is_told() -> None:
+    answer = accept(CIMultiDict(GOOD), "game.v1", "permessage-deflate; server_no_context_takeover")
+
+    assert answer is not None
+    assert b"\r\nSec-WebSocket-Protocol: game.v1\r\n" in answer
+    assert answer.endswith(
+        b"\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\n"
+    )

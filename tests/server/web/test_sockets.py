@@ -7,7 +7,7 @@ from server.identity.tokens import SessionClaims
 from server.sections import SocketSettings
 from server.sessions.session import Session
 from server.transport.round_trips import RoundTrips
-from server.web.sockets import Sockets
+from server.web.sockets import Sockets, Terms
 from tests.server.sessions.test_session import Owner
 from tests.support.clock import ManualClock
 from tests.support.players import ALICE
@@ -39,7 +39,9 @@ async def test_a_session_is_made_with_what_was_configured() -> None:
     clock = ManualClock()
     found = sockets(clock, outgoing_limit_bytes=16_384, messages_per_s=1, messages_burst=2)
 
-    session, socket = found.make(Owner(), ALICE, CLAIMS, Format.PROTOBUF, address="192.0.2.1", lang="de")
+    session, socket = found.make(
+        Owner(), ALICE, Terms(CLAIMS, Format.PROTOBUF, address="192.0.2.1", lang="de")
+    )
 
     assert (session.presence, session.family_id, session.form) == (ALICE, "family", Format.PROTOBUF)
     assert (session.opened_at, session.token_exp) == (clock.monotonic(), 7200)
@@ -53,7 +55,7 @@ async def test_one_sweep_finds_silent_peers_and_slow_ones() -> None:
     found = sockets(clock, outgoing_age_s=10.0)
     sessions: list[Session] = []
     for _ in range(2):
-        session, socket = found.make(Owner(), ALICE, CLAIMS, Format.JSON)
+        session, socket = found.make(Owner(), ALICE, Terms(CLAIMS, Format.JSON))
         socket.connection_made(RecordingTransport())
         found.keepalive.add(socket, 0.0)
         sessions.append(session)
