@@ -292,6 +292,7 @@ class Server:
             self._ids.uuid4,
             self._expiry,
             single_socket=self._settings.session.single_socket,
+            resume_s=limits.resume_s,
         )
         return World(
             presences=presences,
@@ -383,6 +384,7 @@ class Server:
         # Scheduled before the sweep, so that nothing in it can end the sweeping.
         self._sweep = asyncio.get_running_loop().call_later(self._sockets.interval_s, self._tick)
         self._sockets.sweep()
+        self._registry.sweep()
         self._expiry.sweep()
 
 

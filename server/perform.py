@@ -16,7 +16,7 @@ from protocol.envelope import FIRST_BYTE, Envelope, Format, frame
 from protocol.frames import build
 from protocol.messages import UserPresence
 from server.effects import Deliver, Disconnect, Effects, Record, Reply, Stream
-from server.sessions.session import Session, SessionState
+from server.sessions.session import Session
 from server.tasks import TaskOwner
 
 log = structlog.get_logger("lockgate.game")
@@ -142,5 +142,5 @@ class Performer:
 
     async def _finish(self, session: Session, cid: str, pending: Pending) -> None:
         effects = await pending.finish()
-        if session.state is SessionState.OPEN:
+        if session.plays:
             self.perform(effects, session, cid)

@@ -46,6 +46,9 @@ def sockets(registry: Registry, upgrade: Upgrade, shared: Sockets, expiry: Expir
     keepalive, deflater = shared.keepalive, shared.deflater
     return {
         "lockgate_sockets_open": lambda: len(registry),
+        "lockgate_sessions_away": lambda: len(registry.away),
+        "lockgate_sessions_not_held_total": lambda: registry.away.refused,
+        "lockgate_sessions_resumed_total": lambda: registry.resumed,
         "lockgate_sockets_leaving": lambda: registry.leaving,
         "lockgate_sockets_opened_total": lambda: registry.opened,
         "lockgate_sockets_replaced_total": lambda: registry.replaced,

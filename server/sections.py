@@ -286,6 +286,10 @@ class SocketSettings(Section):
     """Silence after which a peer is given up."""
     close_timeout_s: Positive = 2
     """Wait for the peer's answer to our close frame before TCP is dropped."""
+    resume_s: Annotated[float, Field(ge=0, le=3600)] = 0
+    """How long a player's place is held when the socket drops: the next socket of the same login goes on
+    where it was, seen by nobody, and is given what was said meanwhile. 0: not at all, as the reference.
+    Long, and others play with somebody who is gone."""
     outgoing_limit_bytes: Annotated[int, Field(ge=16 * 1024)] = 1_048_576
     """Unsent bytes per socket, the transport's buffer included. Of more, unreliable match data is dropped and
     presence events are merged; if that does not help, the socket is closed. Too few, and a short stall of a

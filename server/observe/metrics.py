@@ -28,6 +28,9 @@ class Metric(NamedTuple):
 
 METRICS: Mapping[str, Metric] = {
     "lockgate_sockets_open": Metric("gauge", "Sockets that play."),
+    "lockgate_sessions_away": Metric("gauge", "Players whose place is held although their socket dropped."),
+    "lockgate_sessions_not_held_total": Metric("counter", "Places that were not held: there were too many."),
+    "lockgate_sessions_resumed_total": Metric("counter", "Sessions that went on with another socket."),
     "lockgate_sockets_leaving": Metric("gauge", "Ended sockets whose TCP connection is still there."),
     "lockgate_sockets_opened_total": Metric("counter", "Sockets opened."),
     "lockgate_sockets_replaced_total": Metric("counter", "Sockets ended by a newer one of the same player."),

@@ -101,6 +101,22 @@ class Backlog:
             self._forget_until(taken[-1])
         return frames
 
+    def rewrite(self, form: Format, now: float) -> None:
+        """Go on in this format, for another socket: without frames that only the old one knew the meaning of.
+
+        All is as old as `now`.
+        """
+        self._form = form
+        kept = [waiting for waiting in self._waiting.values() if waiting.content is not None]
+        for waiting in kept:
+            if waiting.difference is None:
+                content = waiting.content
+                envelope = content if isinstance(content, Envelope) else Envelope(content)
+                waiting.whole = frame(envelope, form)
+                waiting.size = len(waiting.whole)
+            waiting.since = now
+        self._admit_all(kept)
+
     def by_name(self) -> Counter[str]:
         """Bytes that wait, by wire name."""
         sizes: Counter[str] = Counter()
@@ -188,14 +204,16 @@ class Backlog:
 
     def _settle(self) -> None:
         """Merge what dropped data kept apart, and measure what the differences come to."""
-        all_waiting = list(self._waiting.values())
+        self._admit_all(list(self._waiting.values()))
+        for waiting in self._waiting.values():
+            waiting.size = len(self._whole(waiting))
+        self.size = self._settled_size = sum(waiting.size for waiting in self._waiting.values())
+
+    def _admit_all(self, all_waiting: list[_Waiting]) -> None:
         self._forget_all()
         self.size = 0
         for waiting in all_waiting:
             self._admit(waiting)
-        for waiting in self._waiting.values():
-            waiting.size = len(self._whole(waiting))
-        self.size = self._settled_size = sum(waiting.size for waiting in self._waiting.values())
 
     def _whole(self, waiting: _Waiting) -> bytes:
         if waiting.difference is None:

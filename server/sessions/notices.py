@@ -15,6 +15,9 @@ SESSION_EXPIRING = -1001
 MATCH_ENDED = -1002
 """A match was ended by the server, because its game code was too slow for too long."""
 
+RESUMED = -1003
+"""The session went on with a new socket, and something that was sent before may not have arrived."""
+
 
 def notice(
     notice_id: str, subject: str, code: int, now: float, content: Mapping[str, object]

@@ -6,6 +6,7 @@ knows what may be dropped or merged (`backlog.py`); if that does not help, the o
 
 from collections import Counter
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 from protocol.envelope import Format
@@ -30,6 +31,18 @@ class Writer(Protocol):
         """Take and write, as long as the network takes it."""
 
 
+class _Nowhere:
+    """The writer of an outbox without a socket."""
+
+    buffered = 0
+
+    def wake(self) -> None: ...
+    def flush(self) -> None: ...
+
+
+_NOWHERE = _Nowhere()
+
+
 class Outbox:
     """Frames for one socket. At most `limit_bytes` are unsent, here and in the transport's buffer.
 
@@ -51,7 +64,7 @@ class Outbox:
     )
 
     _writer: Writer
-    _full: Callable[[Overflow], None]
+    _full: Callable[[Overflow], bool]
 
     def __init__(self, name: str, form: Format, limit_bytes: int, slow: SlowReceivers) -> None:
         self.name = name
@@ -67,8 +80,11 @@ class Outbox:
         self.counted = 0
         """While the peer is behind: its unsent bytes, as they are part of the process's sum."""
 
-    def attach(self, writer: Writer, full: Callable[[Overflow], None]) -> None:
-        """Say who writes the frames out, and who is told, with the cause, when this can take no more."""
+    def attach(self, writer: Writer, full: Callable[[Overflow], bool]) -> None:
+        """Say who writes the frames out, and who is told, with the cause, when this can take no more.
+
+        `full` returns whether the socket is about to be closed; if not, it has discarded what waited.
+        """
         self._writer = writer
         self._full = full
 
@@ -121,6 +137,27 @@ class Outbox:
             self._backlog = None
             self._slow.caught_up(self)
 
+    def park(self) -> bool:
+        """There is no socket for a while: keep what comes. Returns whether something is lost already."""
+        lost = bool(self._frames)
+        if self._backlog is None:
+            self._backlog = Backlog(self._form, self._slow.counts, self.name)
+            self._frames = []
+            self._slow.fell_behind(self)
+        self._writer = _NOWHERE
+        self.since = inf  # how long it may take is for others to say
+        self._bound(self._backlog)
+        return lost
+
+    def resume(self, writer: Writer, form: Format) -> None:
+        """There is a socket again. It is given what waited when it calls `take`."""
+        self._writer = writer
+        self._form = form
+        self.since = self._slow.now
+        if self._backlog is not None:
+            self._backlog.rewrite(form, self._slow.now)
+            self.queued = self._backlog.size
+
     def relieve(self) -> int:
         """Drop all that may be dropped. Returns the unsent bytes that are left."""
         if self._backlog is not None:
@@ -130,8 +167,10 @@ class Outbox:
 
     def overflow(self, cause: Overflow) -> None:
         """Have the owner close."""
-        self._slow.give_up(self, cause)
-        self._full(cause)
+        if self._full(cause):
+            self._slow.give_up(self, cause)
+        else:
+            self._slow.count(self, self.unsent)
 
     def discard(self) -> None:
         """Drop all frames."""

@@ -11,14 +11,16 @@ from typing import Protocol
 import structlog
 
 from protocol.close import CloseReason
+from protocol.envelope import Format
 from protocol.messages import UserPresence
 from server.clock import Clock
 from server.core.seat import Seats
 from server.core.status import Statuses
 from server.effects import Effects
+from server.sessions.away import Away
 from server.sessions.expiry import Expiry
-from server.sessions.notices import SINGLE_SOCKET, notice
-from server.sessions.session import Session
+from server.sessions.notices import RESUMED, SINGLE_SOCKET, notice
+from server.sessions.session import Session, SessionState, Socket
 
 log = structlog.get_logger("lockgate.sessions")
 
@@ -52,6 +54,7 @@ class Registry:
         expiry: Expiry,
         *,
         single_socket: bool,
+        resume_s: float = 0,
     ) -> None:
         self._statuses = statuses
         self._topics = topics
@@ -59,6 +62,8 @@ class Registry:
         self._new_id = new_id
         self._expiry = expiry
         self._seats = Seats() if single_socket else None
+        self.away = Away(clock, resume_s)
+        """Sessions that are held although their socket has dropped."""
         self._performer: Performs
         self._sessions: dict[str, Session] = {}
         self._families: dict[str, tuple[Session, ...]] = {}
@@ -70,6 +75,7 @@ class Registry:
         """Told of every session, when all others know of it."""
         self.opened = 0
         self.replaced = 0
+        self.resumed = 0
         self.closed: Counter[int] = Counter()
         """Ended sockets by close code."""
 
@@ -107,6 +113,40 @@ class Registry:
         self._performer.perform(self._statuses.open(me, appear=appear), session)
         if self.on_opened is not None:
             self.on_opened(session)
+
+    def resumable(self, family_id: str) -> Session | None:
+        """The session that the next socket of this login goes on with, if there is one."""
+        if not self.away.hold_s:
+            return None
+        for session in self._families.get(family_id, ()):
+            # A socket of the same login is the same client, whose old one only seems to be alive; unless it
+            # may have several.
+            if session.state is SessionState.AWAY or self._seats is not None:
+                return session
+        return None
+
+    def resume(self, session: Session, socket: Socket, form: Format, token_exp: int) -> None:
+        """Go on with a session on another socket, with a connection: others are told nothing."""
+        self.away.let_go(session)
+        session.resume(socket, form)
+        self._expiry.shown(session, token_exp)
+        self.resumed += 1
+        log.info(
+            "socket_resumed",
+            user_id=session.user_id,
+            session_id=session.session_id,
+            family_id=session.family_id,
+            missed=session.missed,
+            address=session.address,
+        )
+        if session.missed:
+            session.missed = False
+            self._notify(session, "resumed", RESUMED)
+
+    def sweep(self) -> None:
+        """End the sessions whose players did not come back in time. Call it about once a second."""
+        for session in self.away.due():
+            session.give_up()
 
     def end_families(
         self, family_ids: Collection[str], reason: CloseReason, notice: tuple[str, int] | None = None
@@ -146,11 +186,18 @@ class Registry:
     def refuse(self, session: Session, payload: bytes) -> None:
         self._performer.refuse(session, payload)
 
+    def dropped(self, session: Session) -> bool:
+        if session.session_id not in self._sessions or not self.away.hold(session):
+            return False
+        self._record("socket_dropped", session)
+        return True
+
     def ended(self, session: Session) -> None:
         me = session.presence
         if self._sessions.pop(me.session_id, None) is None:
             return  # ended before it was let in
         self._leaving.add(session)
+        self.away.let_go(session)
         self._expiry.forget(session)
         rest = tuple(each for each in self._families[session.family_id] if each is not session)
         if rest:
@@ -168,9 +215,14 @@ class Registry:
 
     def lost(self, session: Session) -> None:
         self._leaving.discard(session)
+        self._record("socket_closed", session)
+        if not self._leaving and self.on_idle is not None:
+            self.on_idle()
+
+    def _record(self, event: str, session: Session) -> None:
         socket = session.socket
         log.info(
-            "socket_closed",
+            event,
             user_id=session.user_id,
             session_id=session.session_id,
             family_id=session.family_id,
@@ -182,8 +234,6 @@ class Registry:
             messages_in=socket.messages_in,
             messages_out=socket.messages_out,
         )
-        if not self._leaving and self.on_idle is not None:
-            self.on_idle()
 
     def _take_over(self, older: Session, newer: UserPresence) -> None:
         self.replaced += 1

@@ -22,15 +22,18 @@ log = structlog.get_logger("lockgate.sessions")
 
 
 class SessionState(Enum):
-    """OPEN plays; ENDED is seen by nobody, but its last frames may be on their way; LOST has no TCP."""
+    """OPEN plays; AWAY does too for others, but has no socket; ENDED is seen by nobody, but its last frames
+    may be on their way; LOST has no TCP."""
 
     OPEN = "open"
+    AWAY = "away"
     ENDED = "ended"
     LOST = "lost"
 
 
 TRANSITIONS = {
-    SessionState.OPEN: {SessionState.ENDED},
+    SessionState.OPEN: {SessionState.AWAY, SessionState.ENDED},
+    SessionState.AWAY: {SessionState.OPEN, SessionState.ENDED},
     SessionState.ENDED: {SessionState.LOST},
     SessionState.LOST: set[SessionState](),
 }
@@ -46,12 +49,16 @@ class Socket(Protocol):
 
     @property
     def buffered(self) -> int: ...
+    @property
+    def unconfirmed(self) -> bool: ...
     def flush(self) -> None: ...
     def wake(self) -> None: ...
     def close(self, reason: CloseReason) -> None: ...
     def abort(self) -> None: ...
     def hold(self) -> None: ...
     def release(self) -> None: ...
+    def resume_writing(self) -> None: ...
+    def abandon(self) -> None: ...
 
 
 class Owner(Protocol):
@@ -63,8 +70,11 @@ class Owner(Protocol):
     def refuse(self, session: "Session", payload: bytes) -> None:
         """A message of an open session that has sent more than it may."""
 
+    def dropped(self, session: "Session") -> bool:
+        """The socket is gone, but nobody meant to go. Whether the session is held until it has another."""
+
     def ended(self, session: "Session") -> None:
-        """The session left the state OPEN. Called once."""
+        """The session plays no more. Called once."""
 
     def lost(self, session: "Session") -> None:
         """TCP is gone. Called once, after `ended`."""
@@ -84,6 +94,7 @@ class Session:
         "form",
         "generation",
         "lang",
+        "missed",
         "opened_at",
         "outbox",
         "parked",
@@ -132,6 +143,8 @@ class Session:
         self.close_text = ""
         self.parked: Callable[[], object] | None = None
         """Cancels the request that this session waits for, if it waits for one."""
+        self.missed = False
+        """Something that was sent, or waited to be, may never have arrived."""
 
     @property
     def session_id(self) -> str:
@@ -141,18 +154,23 @@ class Session:
     def user_id(self) -> str:
         return self.presence.user_id
 
+    @property
+    def plays(self) -> bool:
+        """Whether it is there for others."""
+        return self.state is SessionState.OPEN or self.state is SessionState.AWAY
+
     def attach(self, socket: Socket) -> None:
         self.socket = socket
         self.outbox.attach(socket, self._outgoing_full)
 
     def tell(self, message: Message | None, cid: str = "") -> None:
         """Queue one message; None only repeats the `cid`. Dropped once the session has ended."""
-        if self.state is SessionState.OPEN:
+        if self.plays:
             envelope = Envelope(message, cid)
             self.outbox.put(frame(envelope, self.form), envelope)
 
     def send(self, whole: bytes) -> None:
-        """Queue a whole frame, in this socket's format; dropped once the session has ended."""
+        """Queue a whole frame, in this socket's format; dropped while there is no socket."""
         if self.state is SessionState.OPEN:
             self.outbox.put(whole)
 
@@ -161,6 +179,28 @@ class Session:
         if self.state is SessionState.OPEN:
             self._ended(reason.code, reason.text)
             self.socket.close(reason)
+        elif self.state is SessionState.AWAY:
+            self._ended(reason.code, reason.text)
+            self.lost()
+
+    def give_up(self) -> None:
+        """End a session that was held for too long."""
+        if self.state is SessionState.AWAY:
+            self._ended(self.close_code, self.close_text)
+            self.lost()
+
+    def resume(self, socket: Socket, form: Format) -> None:
+        """Go on with another socket, which is given what waited. The present one, if any, is closed."""
+        if self.state is SessionState.OPEN:
+            self._put_down()
+        self._move(SessionState.OPEN)
+        self.form = form
+        self._binary = form is Format.PROTOBUF
+        self.socket = socket
+        self.outbox.resume(socket, form)
+        socket.resume_writing()
+        if self.parked is not None:
+            socket.hold()
 
     # ---- told by the socket
 
@@ -179,17 +219,33 @@ class Session:
         else:
             self._owner.play(self, payload)
 
-    def closed(self, code: int, reason: str) -> None:
-        if self.state is SessionState.OPEN:
+    def closed(self, code: int, reason: str, *, dropped: bool) -> None:
+        if self.state is not SessionState.OPEN:
+            return
+        self.close_code, self.close_text = code, reason
+        if dropped and self._owner.dropped(self):
+            self._put_down()
+        else:
             self._ended(code, reason)
 
     def lost(self) -> None:
         self._move(SessionState.LOST)
+        self.outbox.catch_up()
         self._owner.lost(self)
 
-    def _outgoing_full(self, cause: Overflow) -> None:
+    def _put_down(self) -> None:
+        self._move(SessionState.AWAY)
+        self.missed |= self.socket.unconfirmed or self.outbox.park()
+        self.socket.abandon()
+
+    def _outgoing_full(self, cause: Overflow) -> bool:
+        if self.state is SessionState.AWAY:
+            # Who is away comes back to their place, though not to all that was said meanwhile.
+            self.outbox.discard()
+            self.missed = True
+            return False
         if self.state is not SessionState.OPEN:
-            return
+            return True
         waiting = self.outbox.by_name()
         top, top_bytes = waiting.most_common(1)[0] if waiting else (None, 0)
         log.warning(
@@ -203,6 +259,7 @@ class Session:
         )
         self.outbox.discard()
         self.end(CloseReason.QUEUE_FULL)
+        return True
 
     def _ended(self, code: int, text: str) -> None:
         self._move(SessionState.ENDED)

@@ -29,8 +29,11 @@ class Listener(Protocol):
     def received(self, payload: bytes, *, binary: bool) -> None:
         """A whole message."""
 
-    def closed(self, code: int, reason: str) -> None:
-        """No more messages will come; `code` and `reason` say why. Called once."""
+    def closed(self, code: int, reason: str, *, dropped: bool) -> None:
+        """No more messages will come; `code` and `reason` say why. Called once.
+
+        `dropped`: the peer did not say that it goes, and was not told to go.
+        """
 
     def lost(self) -> None:
         """TCP is gone and the counters are final. Called once, after `closed`."""

@@ -21,10 +21,12 @@ from websockets.protocol import Side, State
 
 from protocol.close import CloseReason
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, MASKED, build, extent
+from server.transport.abandoned import LastFrames, Nobody
 from server.transport.compression import Agreed
 from server.transport.cork import Cork
 from server.transport.keepalive import Keepalive
 from server.transport.library import StrictLibrary, is_hopeless
+from server.transport.pings import Pings
 from server.transport.ports import Listener, Outgoing
 from server.transport.round_trips import Ping
 
@@ -47,10 +49,10 @@ class WebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_agreed",
-        "_asked",
         "_cork",
         "_fragments",
         "_fragments_binary",
+        "_gave_up",
         "_held",
         "_keepalive",
         "_library",
@@ -59,7 +61,6 @@ class WebSocket(asyncio.Protocol):
         "_max_message_bytes",
         "_outgoing",
         "_paused",
-        "_read_at_once",
         "_rest",
         "_told_closed",
         "_transport",
@@ -72,8 +73,7 @@ class WebSocket(asyncio.Protocol):
         "messages_out",
         "on_lost",
         "ping_at",
-        "pong_at",
-        "rtt_s",
+        "pings",
         "seen_at",
     )
 
@@ -103,6 +103,7 @@ class WebSocket(asyncio.Protocol):
         self._paused = False
         self._held = False
         self._waiting_turn = False
+        self._gave_up = False
         self._told_closed = False
         self.on_lost: Callable[[], None] | None = None
         """Called once when TCP is gone, first of all."""
@@ -110,13 +111,7 @@ class WebSocket(asyncio.Protocol):
         self.seen_at = 0.0
         self.ping_at = 0.0
         self.closing_at: float | None = None
-        self._asked: Ping | None = None
-        self._read_at_once = True
-        self.rtt_s: float | None = None
-        """What the last round trip took; None: none was measured yet."""
-        self.pong_at: float | None = None
-        """When the last ping that has been answered was queued, in monotonic seconds: what was queued before
-        it has arrived. None: none has been answered yet."""
+        self.pings = Pings()
         self.bytes_in = 0
         self.bytes_out = 0
         self.messages_in = 0
@@ -136,7 +131,6 @@ class WebSocket(asyncio.Protocol):
             self.on_lost = None
         self._keepalive.remove(self)
         self._tell_closed()
-        self._outgoing.catch_up()
         self._listener.lost()
 
     def close(self, reason: CloseReason) -> None:
@@ -151,18 +145,26 @@ class WebSocket(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def abandon(self) -> None:
+        """Whoever listened goes on without this connection: close it, and tell nobody."""
+        self._listener, self._outgoing = Nobody(), LastFrames()
+        if self._paused:
+            self.abort()
+        elif self._transport is not None:
+            self.close(CloseReason.DISCONNECTED)
+            self.flush()
+
     def ping(self, ping: Ping) -> None:
         """Ask the peer for a pong. As long as it owes one, the same is asked for again."""
-        if self._asked is None:
-            self._asked = ping
-            self._read_at_once = not self._held
-        self._outgoing.put(self._asked.frame)
+        self.flush()  # what waits is older
+        self._outgoing.put(self.pings.ask(ping, self.messages_out, reading=not self._stopped()))
 
     def give_up(self) -> None:
         """The peer is silent: say so, in case it hears; the sweep aborts the connection later."""
         if self._held:
             self.heard = True  # not the peer is silent: we are not reading
             return
+        self._gave_up = True
         self.close(CloseReason.PONG_TIMEOUT)
         self._tell_closed()
 
@@ -185,7 +187,6 @@ class WebSocket(asyncio.Protocol):
     def hold(self) -> None:
         """Stop handing out messages, and reading, until `release`. What has been read is kept."""
         self._held = True
-        self._read_at_once = False
         self._pause_reading()
 
     def release(self) -> None:
@@ -196,7 +197,6 @@ class WebSocket(asyncio.Protocol):
     def _take_turns(self) -> None:
         # Whoever sends very much waits until others have been heard.
         self._waiting_turn = True
-        self._read_at_once = False
         self._pause_reading()
         self._cork.soon(self._have_turn)
 
@@ -208,6 +208,7 @@ class WebSocket(asyncio.Protocol):
         return self._held or self._waiting_turn
 
     def _pause_reading(self) -> None:
+        self.pings.interrupted()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
@@ -261,23 +262,13 @@ class WebSocket(asyncio.Protocol):
 
     def _control(self, first: int, frame: bytes, payload: bytes) -> None:
         if first == FIN_PONG:
-            self._answered(payload)
+            self.pings.answered(payload, self._keepalive.round_trips)
         elif first == FIN_PING:
             self._outgoing.put(build(FIN_PONG, payload))
         else:
             if self._fragments is None:
                 self._answer_close(payload)
             self._feed(frame)
-
-    def _answered(self, tag: bytes) -> None:
-        ping = self._asked
-        if ping is None or tag != ping.tag:
-            return  # a pong that nobody asked for (RFC 6455, section 5.5.3)
-        self._asked = None
-        self.pong_at = ping.sent_at
-        took = self._keepalive.round_trips.answered(ping, read_at_once=self._read_at_once)
-        if took is not None:
-            self.rtt_s = took
 
     def _answer_close(self, payload: bytes) -> None:
         # The reference echoes the code without the text; the library would echo both. Sending ours first is
@@ -340,6 +331,11 @@ class WebSocket(asyncio.Protocol):
         self._cork.add(self)
 
     @property
+    def unconfirmed(self) -> bool:
+        """Whether anything was written after the last ping that was answered: it may not have arrived."""
+        return self.pings.unconfirmed(self.messages_out)
+
+    @property
     def buffered(self) -> int:
         """Bytes that the transport holds, because the network has not taken them."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
@@ -372,6 +368,7 @@ class WebSocket(asyncio.Protocol):
         if library.state is not State.OPEN:
             if self.closing_at is None:
                 self.closing_at = self._keepalive.now
+            self.flush()  # whoever is told may take what waits elsewhere
             self._tell_closed()
 
     def _end_of_stream(self, library: StrictLibrary) -> None:
@@ -389,7 +386,7 @@ class WebSocket(asyncio.Protocol):
         if not self._told_closed:
             self._told_closed = True
             code, reason = self._close_code()
-            self._listener.closed(code, reason)
+            self._listener.closed(code, reason, dropped=self._gave_up or code == ABNORMAL)
 
     def _close_code(self) -> tuple[int, str]:
         library = self._library

@@ -76,7 +76,12 @@ class Upgrade:
         # From detaching to the open session nothing may await, so that no byte and no close is missed.
         claims = terms.claims
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
-        session, socket = self._sockets.make(self._registry, me, terms)
+        resumed = self._registry.resumable(claims.family_id)
+        if resumed is None:
+            session, socket = self._sockets.make(self._registry, me, terms)
+        else:
+            session, socket = resumed, self._sockets.connect(resumed, terms)
+            session.address, session.lang = terms.address, terms.lang
         transport, behind = detach(request)
         socket.on_lost = self._entrance.enter(terms.address)
         transport.set_protocol(socket)
@@ -84,7 +89,10 @@ class Upgrade:
             transport.write(answer)
             socket.connection_made(transport)
             self._sockets.keepalive.add(socket, self._ids.jitter())
-            self._registry.open(session, appear=request.query.get("status", "") in TRUE)
+            if resumed is None:
+                self._registry.open(session, appear=request.query.get("status", "") in TRUE)
+            else:
+                self._registry.resume(session, socket, terms.form, claims.expires_at)
             if behind:
                 socket.data_received(behind)
         except BaseException:

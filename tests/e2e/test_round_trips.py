@@ -15,6 +15,6 @@ async def test_answers_to_our_pings_are_timed(tmp_path: Path) -> None:
             await until(lambda: trips.times.count >= 3)
 
             (socket,) = live.server._registry.by_id.values()
-            assert socket.socket.rtt_s is not None  # type: ignore[attr-defined]  # a WebSocket
+            assert socket.socket.pings.rtt_s is not None  # type: ignore[attr-defined]  # a WebSocket
 
     assert trips.times.total > 0

@@ -72,18 +72,38 @@ class Seated:
             token_exp=token_exp,
             form=form,
         )
-        self.socket = WebSocket(
+        self.socket = self._new_socket()
+        self.session.attach(self.socket)
+        self._connect()
+        table.registry.open(self.session, appear=appear)
+
+    def come_back(self, form: Format | None = None) -> bool:
+        """Connect again with the same login. Whether that goes on with the session."""
+        table = self._table
+        resumed = table.registry.resumable(self.session.family_id)
+        if resumed is None:
+            return False
+        self._form = self._form if form is None else form
+        self.transport = RecordingTransport()
+        self.session = resumed
+        self.socket = self._new_socket()
+        self._connect()
+        table.registry.resume(resumed, self.socket, self._form, resumed.token_exp + 1)
+        return True
+
+    def _new_socket(self) -> WebSocket:
+        return WebSocket(
             self.session,
             self.session.outbox,
-            table.cork,
-            table.keepalive,
+            self._table.cork,
+            self._table.keepalive,
             max_message_bytes=4096,
             max_fragments=64,
         )
-        self.session.attach(self.socket)
+
+    def _connect(self) -> None:
         self.socket.connection_made(self.transport)
-        table.keepalive.add(self.socket, jitter=0.0)
-        table.registry.open(self.session, appear=appear)
+        self._table.keepalive.add(self.socket, jitter=0.0)
 
     def say(self, message: dict[str, Any]) -> None:
         said = json.dumps(message).encode() if self._form is Format.JSON else from_json(message)
@@ -116,6 +136,7 @@ class Table:
         socket_expiry: SocketExpiry = SocketExpiry.IGNORE,
         clock: ManualClock | None = None,
         rates: Rates | None = None,
+        resume_s: float = 0,
     ) -> None:
         self.world = world or empty_world()
         self.clock = clock or ManualClock()
@@ -137,6 +158,7 @@ class Table:
             lambda: NEW_ID,
             self.expiry,
             single_socket=single_socket,
+            resume_s=resume_s,
         )
         self.router = Router(self.world, handlers.ROUTES)
         self.performer = Performer(self.registry.by_id, self.world.presences, self.router, self.tasks)

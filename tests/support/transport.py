@@ -82,6 +82,7 @@ class RecordingListener:
         self.messages: list[tuple[bytes, bool]] = []
         self.closes: list[tuple[int, str]] = []
         self.losses = 0
+        self.dropped = False
         self.on_message: Callable[[bytes], None] | None = None
 
     def received(self, payload: bytes, *, binary: bool) -> None:
@@ -89,7 +90,8 @@ class RecordingListener:
         if self.on_message is not None:
             self.on_message(payload)
 
-    def closed(self, code: int, reason: str) -> None:
+    def closed(self, code: int, reason: str, *, dropped: bool) -> None:
+        self.dropped = dropped
         self.closes.append((code, reason))
 
     def lost(self) -> None:
@@ -123,9 +125,13 @@ class Wire:
             max_fragments=max_fragments,
             agreed=agreed,
         )
-        self.outbox.attach(self.socket, self.overflows.append)
+        self.outbox.attach(self.socket, self._overflow)
         self.socket.connection_made(self.transport)
         self.keepalive.add(self.socket, jitter=0.0)
+
+    def _overflow(self, cause: Overflow) -> bool:
+        self.overflows.append(cause)
+        return True
 
     def turn(self) -> None:
         soon, self.soon[:] = list(self.soon), []

@@ -301,3 +301,20 @@ def test_whoever_was_behind_knows_in_the_end_what_everybody_knows(
     assert seen == present
     assert heard == reliable
     assert waiting.backlog.size == 0
+
+
+@pytest.mark.parametrize("form", Format)
+def test_for_another_socket_all_that_was_said_is_written_anew(waiting: Waiting, form: Format) -> None:
+    reply = Envelope(Pong(), "1")
+    waiting.add(data("1"), now=1.0)
+    waiting.backlog.add(b"\x89\x00", None, 1.0)
+    waiting.add(joins(ALICE))
+    waiting.add(joins(BOB))
+    waiting.add(reply)
+
+    waiting.backlog.rewrite(form, 7.0)
+    waiting.form = form
+
+    assert waiting.backlog.since == 7.0
+    assert waiting.take() == [data("1"), joins(ALICE, BOB), Pong()]
+    assert waiting.backlog.size == 0

@@ -26,6 +26,7 @@ class Peer:
         self.outbox.attach(self, self.full)
         self.overflows: list[Overflow] = []
         self.wakes = 0
+        self.closes = True
         self.writes: list[bytes] = []
         self.buffered = 0
         self._takes = takes
@@ -34,9 +35,10 @@ class Peer:
     def wake(self) -> None:
         self.wakes += 1
 
-    def full(self, cause: Overflow) -> None:
+    def full(self, cause: Overflow) -> bool:
         self.overflows.append(cause)
         self.outbox.discard()
+        return self.closes
 
     def flush(self) -> None:
         while not self._paused:
@@ -230,3 +232,44 @@ def test_what_waits_is_known_by_name() -> None:
 
     assert peer.outbox.by_name() == {"match_data": len(WHOLE), "pong": len(frame(reply, Format.JSON))}
     assert Peer().outbox.by_name() == {}
+
+
+def test_without_a_socket_all_waits_however_long() -> None:
+    peer = Peer()
+
+    assert peer.outbox.park() is False
+    peer.outbox.put(WHOLE, SHOT)
+    peer.slow.sweep(1000.0)
+    assert (peer.overflows, peer.wakes, peer.outbox.queued) == ([], 0, len(WHOLE))
+    peer.outbox.resume(peer, Format.JSON)
+    peer.flush()
+    peer.outbox.catch_up()
+
+    assert peer.writes == [WHOLE]
+    assert (len(peer.slow), peer.slow.bytes) == (0, 0)
+
+
+def test_without_a_socket_too_much_is_told_and_counted_no_more() -> None:
+    peer = Peer(limit_bytes=100)
+    peer.closes = False
+    peer.outbox.park()
+
+    peer.outbox.put(b"x" * 101)
+
+    assert peer.overflows == [Overflow.BYTES]
+    assert (peer.slow.bytes, len(peer.slow), peer.slow.closed) == (0, 1, {})
+
+
+def test_after_a_while_without_a_socket_age_counts_from_the_new_one() -> None:
+    peer = Peer(takes=0)
+    peer.outbox.park()
+    peer.outbox.put(WHOLE, SHOT)
+    peer.slow.sweep(100.0)
+
+    peer.outbox.resume(peer, Format.JSON)
+    peer.flush()
+    peer.slow.sweep(109.9)
+    assert peer.overflows == []
+    peer.slow.sweep(110.0)
+
+    assert peer.overflows == [Overflow.AGE]

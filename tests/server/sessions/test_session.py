@@ -18,12 +18,17 @@ UNLIMITED = Rates(lambda: 0.0)
 class Owner:
     def __init__(self) -> None:
         self.log: list[tuple[str, object]] = []
+        self.holds = False
 
     def play(self, session: Session, payload: bytes) -> None:
         self.log.append(("play", payload))
 
     def refuse(self, session: Session, payload: bytes) -> None:
         self.log.append(("refuse", payload))
+
+    def dropped(self, session: Session) -> bool:
+        self.log.append(("dropped", session.close_code))
+        return self.holds
 
     def ended(self, session: Session) -> None:
         self.log.append(("ended", (session.close_code, session.close_text)))
@@ -39,6 +44,7 @@ class Socket:
         self.bytes_in = self.bytes_out = self.messages_in = self.messages_out = 0
         self.closes: list[CloseReason] = []
         self.buffered = 0
+        self.unconfirmed = self.abandoned = self.held = False
         self._outbox = outbox
         self._takes = takes
 
@@ -58,8 +64,14 @@ class Socket:
     def abort(self) -> None:
         return None
 
+    def resume_writing(self) -> None:
+        self.flush()
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
     def hold(self) -> None:
-        return None
+        self.held = True
 
     def release(self) -> None:
         return None
@@ -128,7 +140,7 @@ def test_a_session_ends_once_whoever_ends_it_first() -> None:
 
     session.end(CloseReason.LOGGED_OUT)
     session.end(CloseReason.DISCONNECTED)
-    session.closed(1006, "")
+    session.closed(1006, "", dropped=False)
     session.received(b"late", binary=False)
     session.send(b"late")
     session.tell(Pong())
@@ -142,7 +154,7 @@ def test_a_session_ends_once_whoever_ends_it_first() -> None:
 def test_a_close_of_the_peer_ends_it_without_a_close_of_ours() -> None:
     session, socket, owner = connected()
 
-    session.closed(4000, "")
+    session.closed(4000, "", dropped=False)
 
     assert socket.closes == []
     assert owner.log == [("ended", (4000, ""))]
@@ -153,7 +165,7 @@ def test_what_it_waits_for_is_cancelled_when_it_ends() -> None:
     cancelled: list[bool] = []
     session.parked = lambda: cancelled.append(True)
 
-    session.closed(1006, "")
+    session.closed(1006, "", dropped=False)
 
     assert cancelled == [True]
     assert session.parked is None

@@ -20,10 +20,13 @@ class Writer:
         """Likewise."""
 
 
+def _full(cause: Overflow) -> bool:
+    raise AssertionError(cause)
+
+
 def outgoing() -> tuple[Compressed, Outbox]:
     outbox = Outbox("session", Format.JSON, 1 << 20, SlowReceivers(max_age_s=10, max_bytes=1 << 28))
-    overflows: list[Overflow] = []
-    outbox.attach(Writer(), overflows.append)
+    outbox.attach(Writer(), _full)
     return Compressed(outbox, Deflater(512)), outbox
 
 

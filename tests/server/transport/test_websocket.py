@@ -358,7 +358,7 @@ def test_the_loss_of_tcp_is_told_once_even_to_a_listener_that_fails() -> None:
     wire = Wire()
     told: list[str] = []
 
-    def fail(code: int, reason: str) -> None:
+    def fail(code: int, reason: str, *, dropped: bool) -> None:
         raise RuntimeError
 
     wire.socket.on_lost = lambda: told.append("lost")
