@@ -78,12 +78,11 @@ class Upgrade:
         me = UserPresence(user_id=claims.user_id, session_id=self._ids.session_id(), username=claims.username)
         session, socket = self._sockets.make(self._registry, me, terms)
         transport, behind = detach(request)
-        socket.on_lost = self._entrance.enter(terms.address)
         transport.set_protocol(socket)
         try:
             transport.write(answer)
             socket.connection_made(transport)
-            self._sockets.keepalive.add(socket, self._ids.jitter())
+            self._sockets.keepalive.add(socket, self._ids.jitter(), self._entrance.enter(terms.address))
             self._registry.open(session, appear=request.query.get("status", "") in TRUE)
             if behind:
                 socket.data_received(behind)
