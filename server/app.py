@@ -48,7 +48,6 @@ from server.tasks import TaskOwner
 from server.transport.round_trips import RoundTrips
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
-from server.web.entrance import Entrance
 from server.web.listener import Listeners
 from server.web.ops import OpsDeps, build_ops
 from server.web.site import build_site
@@ -135,7 +134,8 @@ class Server:
         self.game = GameHost(game, settings, self._clock, self._ids, shelf, storage, functions)
         self.collector = Collector(self._clock, lambda: self.game.scheduler.next_due)
         self._live_matches = live_matches or self.game.matches
-        self._listeners = Listeners()
+        admission = development.unlimited(settings.admission, ADDRESS_LIMITS) if dev else settings.admission
+        self._listeners = Listeners(settings.listen, admission, self._clock)
         self._rounds: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._started = False
@@ -168,10 +168,7 @@ class Server:
         self._tell_settings()
         gate = self._gate
         await gate.start()
-        admission = settings.admission
-        if self._dev:
-            admission = development.unlimited(admission, ADDRESS_LIMITS)
-        entrance = Entrance(admission, ClientAddresses(settings.listen.trusted_proxies), self._clock)
+        entrance = self._listeners.entrance
         world = self.world = self._world()
         performer, router = self._play(world)
         self.performer = performer
@@ -197,10 +194,9 @@ class Server:
         deps = self._site_deps(entrance.addresses, browsers, world)
         await self._open_listeners(
             deps,
-            entrance,
             readings.sockets(self._registry, self._upgrade, self._sockets, self._expiry)
             | readings.slow_receivers(self._sockets.slow)
-            | readings.admission(entrance)
+            | readings.admission(self._listeners)
             | readings.play(world, performer, router, self._message_limits)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.game(self.game)
@@ -225,6 +221,7 @@ class Server:
             public=self.public,
             websocket=self.websocket,
             ops=self.ops,
+            tls=bool(self._listeners.secure),
             issuer=self.issuer,
         )
         if self.issuer is not None:
@@ -368,16 +365,16 @@ class Server:
             allowed_origins=self._settings.listen.allowed_origins,
         )
 
-    async def _open_listeners(self, deps: SiteDeps, entrance: Entrance, sources: readings.Readings) -> None:
+    async def _open_listeners(self, deps: SiteDeps, sources: readings.Readings) -> None:
         listen, listeners = self._settings.listen, self._listeners
         ops = build_ops(OpsDeps(lambda: self._started, lambda: self._ready, metrics.registry(sources)))
         sockets_apart = tuple(route for route in ROUTES if route not in SOCKET_ROUTES)
         routes = sockets_apart if listen.websocket else ROUTES
-        self.public = await listeners.open_public(build_site(deps, routes), listen.public, entrance)
+        listeners.start()
+        self.public = await listeners.open_public(build_site(deps, routes), listen.public)
         self.websocket = self.public
         if listen.websocket:
-            sockets = build_site(deps, SOCKET_ROUTES)
-            self.websocket = await listeners.open_public(sockets, listen.websocket, entrance)
+            self.websocket = await listeners.open_public(build_site(deps, SOCKET_ROUTES), listen.websocket)
         self.ops = await listeners.open(ops, listen.ops)
 
     def _tick(self) -> None:

@@ -34,11 +34,12 @@ def hints(public: str, sockets: str, settings: Settings) -> str:
     """What to try with a server that has just started; `public` and `sockets` are `host:port`."""
     has_own_key = "socket.server_key" not in settings.default_keys
     key = "$LOCKGATE_SOCKET__SERVER_KEY" if has_own_key else "defaultkey"
+    secure = "s" if settings.listen.tls_cert else ""
     return f"""
-Lockgate is ready on http://{public} (sockets: ws://{sockets}/ws). Try, in another terminal:
+Lockgate is ready on http{secure}://{public} (sockets: ws{secure}://{sockets}/ws). Try, in another terminal:
 
   sign in:  curl -s -u "{key}:" -d "{{\\"id\\":\\"$(.venv/bin/lockgate token --user alice)\\"}}" \\
-              http://{public}/v2/account/authenticate/custom
+              http{secure}://{public}/v2/account/authenticate/custom
   swarm:    make swarm
 
 Ctrl-C stops it.

@@ -30,7 +30,7 @@ from server.storage.database import Database
 from server.storage.objects import StoredObjects
 from server.talk.talk import Talk
 from server.web.browsers import Browsers
-from server.web.entrance import Entrance
+from server.web.listener import Listeners
 from server.web.sockets import Sockets
 from server.web.upgrade import Upgrade
 from server.world import World
@@ -80,13 +80,25 @@ def slow_receivers(slow: SlowReceivers) -> Readings:
     }
 
 
-def admission(entrance: Entrance) -> Readings:
-    """Who is let in, and who is not."""
+def admission(listeners: Listeners) -> Readings:
+    """Who is let in, and who is not; and the certificate that they are shown."""
+    entrance = listeners.entrance
     return {
         "lockgate_http_connections": lambda: len(entrance.connections),
         "lockgate_http_connections_told": lambda: entrance.connections.told,
         "lockgate_socket_places_taken": lambda: len(entrance.admission.places),
         "lockgate_admission_refused_total": lambda: entrance.refusals.counts,
+        "lockgate_tls_certificate_expires_seconds": lambda: (
+            0 if listeners.certificate is None else listeners.certificate.expires_at
+        ),
+        "lockgate_tls_certificates_total": lambda: (
+            {}
+            if listeners.certificate is None
+            else {
+                "loaded": listeners.certificate.loaded,
+                "not_loaded": listeners.certificate.not_loaded,
+            }
+        ),
     }
 
 

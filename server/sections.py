@@ -53,6 +53,10 @@ class ListenSettings(Section):
     """HTTP API and `/ws`."""
     websocket: str = ""
     """A separate address for `/ws`, for a load balancer of its own; empty: on public."""
+    tls_cert: str = ""
+    """The chain of certificates for both of these, in PEM; with `tls_key`, or neither. Read again when the
+    files change, so that a renewal needs no restart. A load balancer that ends TLS costs players less."""
+    tls_key: str = ""
     ops: str = "127.0.0.1:7351"
     """Health and metrics; never a public address."""
     allowed_origins: tuple[str, ...] = ("*",)
@@ -66,6 +70,12 @@ class ListenSettings(Section):
         if value or info.field_name != "websocket":
             parse_address(value)
         return value
+
+    @model_validator(mode="after")
+    def _has_both_halves(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key go together")
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -134,6 +134,7 @@ TABLE = {
         "server.observe",
         "server.runtime.objects",  # what is stored, and why not
         "server.storage",
+        "server.tasks",  # handshakes of TLS, and the watch over its certificate
         "server.world",
         libraries=("aiohttp", "orjson", "prometheus_client"),
     ),
@@ -223,6 +224,8 @@ EXTRA = {
     "server.identity.devissuer_tokens": frozenset({"jwt"}),
     # The one reader of database URLs: a wrong one is told with the other settings.
     "server.config": frozenset({"server.storage.url"}),
+    # Tells the certificate that it loads.
+    "server.web.certificate": frozenset({"cryptography"}),
     # A generator that is seeded draws nothing by chance.
     "server.runtime.context": frozenset({"random"}),
     # A game's modules are files.

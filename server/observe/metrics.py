@@ -48,6 +48,12 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_admission_refused_total": Metric(
         "counter", "Sockets and connections refused, or ended because they took too long.", "reason"
     ),
+    "lockgate_tls_certificate_expires_seconds": Metric(
+        "gauge", "When the certificate in use ends, as a Unix time; 0 without TLS."
+    ),
+    "lockgate_tls_certificates_total": Metric(
+        "counter", "Changes of the certificate's files, by whether they could be used.", "outcome"
+    ),
     "lockgate_upgrades_refused_total": Metric("counter", "Requests for a socket that were refused."),
     "lockgate_sockets_behind": Metric("gauge", "Sockets whose peer has not taken all that was sent."),
     "lockgate_outgoing_unsent_bytes": Metric(

@@ -4,6 +4,7 @@ Time here is virtual: it advances with the clock, but at most by twice the sweep
 of our own loop never counts against a peer.
 """
 
+from collections.abc import Callable
 from typing import Protocol, Self
 
 from server.sections import SocketSettings
@@ -42,7 +43,7 @@ class Keepalive:
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
         self._close_timeout_s = close_timeout_s
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, Callable[[], None]] = {}
         self._swept_at: float | None = None
         self.now = 0.0
         self.shifted_s = 0.0
@@ -62,14 +63,22 @@ class Keepalive:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def add(self, connection: Connection, jitter: float) -> None:
-        """Watch a connection. `jitter` in [0, 1) brings its first ping forward, by up to half an interval."""
+    def add(
+        self, connection: Connection, jitter: float, on_removed: Callable[[], None] = lambda: None
+    ) -> None:
+        """Watch a connection. `jitter` in [0, 1) brings its first ping forward, by up to half an interval.
+
+        `on_removed` is called once, by `remove`.
+        """
         connection.seen_at = self.now
         connection.ping_at = self.now + self._ping_interval_s * (1 - jitter / 2)
-        self._connections.add(connection)
+        self._connections[connection] = on_removed
 
     def remove(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        """TCP is gone. Again does nothing."""
+        on_removed = self._connections.pop(connection, None)
+        if on_removed is not None:
+            on_removed()
 
     def sweep(self, clock: float) -> None:
         """Look at every connection once. `clock` is monotonic seconds."""

@@ -7,7 +7,6 @@ peer is, nobody's here.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import cast
 
 from websockets.exceptions import ProtocolError as FrameError
@@ -71,7 +70,6 @@ class WebSocket(asyncio.Protocol):
         "heard",
         "messages_in",
         "messages_out",
-        "on_lost",
         "ping_at",
         "pings",
         "seen_at",
@@ -105,8 +103,6 @@ class WebSocket(asyncio.Protocol):
         self._waiting_turn = False
         self._gave_up = False
         self._told_closed = False
-        self.on_lost: Callable[[], None] | None = None
-        """Called once when TCP is gone, first of all."""
         self.heard = False
         self.seen_at = 0.0
         self.ping_at = 0.0
@@ -122,13 +118,10 @@ class WebSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has the same methods
         # Nothing is written while the peer is behind, so that what waits stays ours to drop or to count.
-        self._transport.set_write_buffer_limits(high=0)
+        self._transport.set_write_buffer_limits(high=1)  # at 0, TLS would call an empty buffer full
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        if self.on_lost is not None:
-            self.on_lost()
-            self.on_lost = None
         self._keepalive.remove(self)
         self._tell_closed()
         self._listener.lost()

@@ -19,7 +19,7 @@ class Admitted(Peer, Protocol):
     """The protocol that goes on with a connection that was let in."""
 
     def admitted(self, place: Connection) -> None:
-        """It has this place; `connection_made` follows."""
+        """It has this place, of which it is the peer once `connection_made` was called."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
 
@@ -52,7 +52,6 @@ class Doorkeeper(asyncio.Protocol):
 
     def _go_on(self, transport: asyncio.Transport, place: Connection) -> None:
         protocol = self._make()
-        place.peer = protocol
         protocol.admitted(place)
         transport.set_protocol(cast(asyncio.BaseProtocol, protocol))
         protocol.connection_made(transport)

@@ -50,6 +50,8 @@ class HttpConnection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)
+        if self._place is not None:
+            self._place.peer = self
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -186,6 +188,12 @@ class SiteRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         return HttpServer(await super()._make_server(), self._entrance)
+
+
+async def ask_for_body(request: web.Request) -> None:
+    """Say 100 to a peer that waits for it."""
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
 
 
 class Switched(web.StreamResponse):

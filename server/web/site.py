@@ -15,6 +15,7 @@ from server.web.address import site_of
 from server.web.coding import encode, wanted
 from server.web.cors import Cors
 from server.web.errors import Code, Failure, answer, forbidden, header_too_large
+from server.web.handover import ask_for_body
 from server.web.reading import MAX_BODY, basic_username, credentials
 from server.web.table import ROUTES, PlayerRoute, Route, Scheme, SiteDeps
 
@@ -55,8 +56,7 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
     if request.headers["Expect"].lower() != "100-continue":
         return web.Response(status=417)
     if request.version >= HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+        await ask_for_body(request)
     return None
 
 

@@ -83,12 +83,11 @@ class Upgrade:
             session, socket = resumed, self._sockets.connect(resumed, terms)
             session.address, session.lang = terms.address, terms.lang
         transport, behind = detach(request)
-        socket.on_lost = self._entrance.enter(terms.address)
         transport.set_protocol(socket)
         try:
             transport.write(answer)
             socket.connection_made(transport)
-            self._sockets.keepalive.add(socket, self._ids.jitter())
+            self._sockets.keepalive.add(socket, self._ids.jitter(), self._entrance.enter(terms.address))
             if resumed is None:
                 self._registry.open(session, appear=request.query.get("status", "") in TRUE)
             else:

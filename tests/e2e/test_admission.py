@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import random
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from server.sessions.registry import Registry
 from server.web.doorkeeper import Doorkeeper
 from server.web.entrance import Entrance
 from tests.support.inprocess import Live, running, until
+from tests.support.living import living
 from tests.support.rawsocket import FIN, TEXT, Answer, RawSocket, client_frame, upgrade_request
 
 HONEST, EVIL = "127.0.0.1", "127.0.0.66"
@@ -42,12 +42,7 @@ def places(live: Live) -> int:
 
 
 def entrance(live: Live) -> Entrance:
-    return live.server._upgrade._entrance
-
-
-def living(*kinds: type) -> int:
-    gc.collect()
-    return sum(1 for each in gc.get_objects() if issubclass(type(each), kinds))
+    return live.server._listeners.entrance
 
 
 # ---- sockets

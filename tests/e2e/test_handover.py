@@ -13,6 +13,7 @@ import pytest
 import uvloop
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from structlog.testing import capture_logs
 
 from protocol.messages import MatchLeave, UserPresence
 from server import handlers
@@ -214,7 +215,47 @@ async def abort(socket: RawSocket) -> None:
     await socket.hang_up()
 
 
+# ---- the log
+
+
+async def test_an_upgrade_is_one_line_without_its_query(tmp_path: Path) -> None:
+    with capture_logs() as entries:
+        async with running(tmp_path) as live:
+            token = (await live.sign_in("ada"))["token"]
+            socket = await live.open(token)
+            await socket.hang_up()
+
+    lines = [entry for entry in entries if entry["event"] == "http_request" and entry["path"] == "/ws"]
+    assert [(line["method"], line["status"]) for line in lines] == [("GET", 101)]
+    assert token not in str(entries)
+
+
 # ---- the end
+
+
+async def test_while_it_drains_open_sockets_are_served_and_nobody_comes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as live:
+        token = (await live.sign_in("bob"))["token"]
+        ada, kept = await live.connect("ada"), await live.dial()
+        matches_are_over = asyncio.Event()
+
+        async def play_on(_now: asyncio.Event) -> None:
+            await matches_are_over.wait()
+
+        monkeypatch.setattr(live.server.game, "drain", play_on)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(live.server.drain(asyncio.Event()))
+            await until(lambda: not live.server._upgrade.accepting)
+
+            answer = await kept.upgrade(f"/ws?token={token}")
+            assert await ada.heard_until_pong("1") == []
+            matches_are_over.set()
+            assert await ada.ending() == (4001, "server restarting")
+
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        await kept.hang_up()
 
 
 async def test_shutdown_tells_every_client_and_does_not_wait_for_the_timeout(tmp_path: Path) -> None:

@@ -207,3 +207,15 @@ async def metrics(live: Live) -> dict[str, float]:
     async with live.http.get(f"http://{live.server.ops}/metrics") as response:
         lines = (await response.text()).splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+
+
+LIMIT = "connections_per_address"
+
+
+@pytest.mark.parametrize(("dev", "chosen", "limit"), [(True, {}, 0), (False, {}, 200), (True, {LIMIT: 7}, 7)])
+def test_development_has_no_limits_per_address_unless_they_are_set(
+    tmp_path: Path, dev: bool, chosen: dict[str, int], limit: int
+) -> None:
+    server = Server(settings(tmp_path, admission=chosen), dev=dev)
+
+    assert server._listeners.entrance.connections._per_site == limit

@@ -257,3 +257,10 @@ def test_a_short_pong_timeout_alone_is_no_problem(tmp_path: Path) -> None:
     path = written(tmp_path, "[socket]\nping_interval_s = 1\npong_timeout_s = 2\n")
 
     assert load(path).socket.pong_timeout_s == 2
+
+
+@pytest.mark.parametrize("given", ["tls_cert", "tls_key"])
+def test_a_certificate_and_its_key_go_together(tmp_path: Path, given: str) -> None:
+    path = written(tmp_path, f'[listen]\n{given} = "file.pem"\n')
+
+    assert problems(path) == ["listen: Value error, tls_cert and tls_key go together"]

@@ -51,3 +51,11 @@ def test_the_hints_never_show_a_key_of_ones_own() -> None:
     assert "defaultkey:" in hints("h:1", "h:2", Settings())
     assert "a-key-of-ones-own" not in hints("h:1", "h:2", own)
     assert "ws://h:2/ws" in hints("h:1", "h:2", own)
+
+
+def test_the_hints_name_what_is_spoken() -> None:
+    secure = Settings(listen=ListenSettings(tls_cert="c.pem", tls_key="k.pem"))
+
+    assert "https://h:1/v2" in hints("h:1", "h:2", secure)
+    assert "wss://h:2/ws" in hints("h:1", "h:2", secure)
+    assert "http://h:1/v2" in hints("h:1", "h:2", Settings())

@@ -28,6 +28,7 @@ from server.core.function import Function
 from server.sections import IdentitySettings, ListenSettings, MatchesSettings, SessionSettings, SocketSettings
 from server.world import LiveMatches
 from tests.support.databases import sqlite_url
+from tests.support.tls import Certificate
 from tests.support.visitor import Visitor
 
 
@@ -73,8 +74,13 @@ async def running(
     matches: dict[str, Any] | None = None,
     matchmaker: dict[str, Any] | None = None,
     admission: dict[str, Any] | None = None,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[Live]:
-    """Start a server with these settings changed, on the database at `url`; stop it at the end."""
+    """Start a server with these settings changed, on the database at `url`; stop it at the end.
+
+    With a certificate it speaks TLS, and so does whoever visits it.
+    """
+    tls = {} if certificate is None else dict.fromkeys(("tls_cert", "tls_key"), str(certificate.pem))
     settings = settings_in(
         folder,
         socket=SocketSettings(**(socket or {})),
@@ -90,6 +96,7 @@ async def running(
             ops="127.0.0.1:0",
             trusted_proxies=trusted_proxies,
             allowed_origins=allowed_origins,
+            **tls,
         ),
     )
     server = Server(settings, dev=True, clock=clock, functions=functions, live_matches=live_matches)
@@ -98,6 +105,7 @@ async def running(
         # Without kept-alive connections, no HTTP connection is left on the server's side after an answer.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
             assert server.issuer is not None
-            yield Live(server.public, server.issuer, http, server)
+            trusting = None if certificate is None else certificate.trusting
+            yield Live(server.public, server.issuer, http, server, tls=trusting)
     finally:
         await server.stop()

@@ -6,6 +6,7 @@ What the server sends is cut here by the letter of RFC 6455, section 5.2, and by
 import asyncio
 import json
 import os
+import ssl
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,8 +58,8 @@ class RawSocket:
         self.closing = False
 
     @classmethod
-    async def dial(cls, host: str, port: int) -> "RawSocket":
-        return cls(*await asyncio.open_connection(host, port))
+    async def dial(cls, host: str, port: int, tls: ssl.SSLContext | None = None) -> "RawSocket":
+        return cls(*await asyncio.open_connection(host, port, ssl=tls))
 
     # ---- HTTP
 

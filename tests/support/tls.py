@@ -7,6 +7,7 @@ import asyncio
 import base64
 import datetime
 import hashlib
+import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,9 +35,7 @@ class Certificate:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
             .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), critical=False
-            )
+            .add_extension(x509.SubjectAlternativeName([_named(each) for each in names]), critical=False)
             .sign(key, hashes.SHA256())
         )
         pem = folder / "certificate.pem"
@@ -44,10 +43,22 @@ class Certificate:
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             + made.public_bytes(Encoding.PEM)
         )
+        self.pem = pem
+        """Certificate and key in one file."""
+        self.der = made.public_bytes(Encoding.DER)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(pem)
+        self.trusting = ssl.create_default_context(cadata=made.public_bytes(Encoding.PEM).decode())
+        """For clients that know this certificate."""
         info = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.spki = base64.b64encode(hashlib.sha256(info).digest()).decode()
+
+
+def _named(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 class Proxy:

@@ -1,5 +1,6 @@
 """What a client does before it has a socket: sign in over HTTP with a token of the development issuer."""
 
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ class Visitor:
     issuer: str
     http: aiohttp.ClientSession
     server_key: str = field(default=DEFAULT_KEY, kw_only=True)
+    tls: ssl.SSLContext | None = field(default=None, kw_only=True)
+    """How the server is known, if it speaks TLS."""
 
     @property
     def host(self) -> str:
@@ -45,8 +48,9 @@ class Visitor:
     ) -> tuple[int, dict[str, Any]]:
         """A call of the HTTP API. Gives status and answer."""
         headers = {"Authorization": authorization}
-        url = f"http://{self.public}{path}"
-        async with self.http.request(method, url, json=body, headers=headers) as answer:
+        url = f"http{'' if self.tls is None else 's'}://{self.public}{path}"
+        secure = True if self.tls is None else self.tls
+        async with self.http.request(method, url, json=body, headers=headers, ssl=secure) as answer:
             return answer.status, dict(await answer.json())
 
     async def connect(self, user: str, *, status: bool = False) -> RawSocket:
@@ -56,7 +60,7 @@ class Visitor:
 
     async def dial(self) -> RawSocket:
         """A TCP connection on which nothing was said yet."""
-        return await RawSocket.dial(self.host, self.port)
+        return await RawSocket.dial(self.host, self.port, self.tls)
 
     async def open(self, token: str, *, status: bool = False) -> RawSocket:
         socket = await self.dial()

@@ -174,3 +174,14 @@ def test_sweeps_are_closer_together_when_the_timeouts_are_short() -> None:
 
     assert short.interval_s == 0.1
     assert Keepalive.configured(SocketSettings(), trips).interval_s == 0.5
+
+
+def test_whoever_is_removed_is_told_of_once() -> None:
+    keepalive, peer, told = sweeps(), Peer(), list[str]()
+    keepalive.add(peer, 0.0, lambda: told.append("removed"))
+
+    keepalive.remove(peer)
+    keepalive.remove(peer)
+
+    assert told == ["removed"]
+    assert len(keepalive) == 0

@@ -35,6 +35,7 @@ class Inside(FakePeer):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert self.place is not None
+        self.place.peer = self
         self.transport = transport
 
 
