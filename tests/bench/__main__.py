@@ -32,6 +32,7 @@ from tests.bench.logins import LoginBench
 from tests.bench.matchmaker import MatchmakerBench
 from tests.bench.process import ServerProcess
 from tests.bench.report import say, table
+from tests.bench.start import StartBench
 from tests.bench.tokens import TokenBench
 from tests.support.node import NODE, PackagesMissing, install_packages
 from tests.support.postgres import Postgres, PostgresMissing, running_postgres
@@ -53,6 +54,8 @@ TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
 CODEC_ROWS = "codec"
 """What `--only` calls those of reading and writing messages."""
+START_ROWS = "start"
+"""What it calls those of the server's start."""
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
 
 
@@ -276,6 +279,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         codec = CodecBench(cores[-1], options.seconds) if options.only in CODEC_ROWS else None
         followers = FollowerBench() if options.only in FOLLOWER_ROWS else None
         matchmaker = MatchmakerBench(cores[-1]) if options.only in MATCHMAKER_ROWS else None
+        start = StartBench(cores[-1]) if options.only in START_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
                 for contender in bench.contenders:
@@ -292,6 +296,8 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
                 await codec.round()
             if matchmaker is not None:
                 await matchmaker.round()
+            if start is not None:
+                await asyncio.to_thread(start.round)
         arenas = bench.arenas(options.seconds) if options.only in ARENA_ROWS else None
         if arenas is not None:
             await arenas.run()
@@ -300,7 +306,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, tokens, codec, matchmaker, arenas):
+    for part in (followers, logins, tokens, codec, matchmaker, start, arenas):
         if part is not None:
             say(f"\n{part.report()}")
 

@@ -25,6 +25,8 @@ class ServerProcess:
     def __enter__(self) -> Self:
         # A file, not a pipe: one that nobody reads while the load runs would stop the server.
         self._output = tempfile.NamedTemporaryFile("ab")
+        self.born = time.time()
+        """Unix seconds."""
         self._process = subprocess.Popen(
             self._command,
             stdout=self._output,
@@ -51,6 +53,13 @@ class ServerProcess:
         """Resident memory."""
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def pss_bytes(self) -> int:
+        """Resident memory, what is shared with other processes by their number."""
+        for line in Path(f"/proc/{self._process.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("the kernel does not tell the proportional memory")
 
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + START_TIMEOUT_S
