@@ -7,6 +7,7 @@ asked and written is the business of the modules beside it.
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import structlog
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage.engine import TIMEOUT_S, Work, open_postgres, open_sqlite
 from server.storage.failures import REPEATABLE, Reason, StorageUnavailable, reason_of, sqlstate, text_of
-from server.storage.migrate import migrate
+from server.storage.revision import is_newest
 from server.storage.url import PostgresServer, SqliteFile, parse
 from server.storage.writer import Writer
 from server.tasks import TaskOwner
@@ -113,7 +114,7 @@ class Database:
             path, begin="BEGIN IMMEDIATE", pool_size=1, timeout_s=timeout_s, foreign_keys=False
         )
         self._engines = [changing]
-        await migrate(changing, path)
+        await _migrate(changing, path)
         await changing.dispose()
         self._writing = open_sqlite(path, begin="BEGIN IMMEDIATE", pool_size=1, timeout_s=timeout_s)
         self._reading = open_sqlite(path, begin="BEGIN", pool_size=SQLITE_READERS, timeout_s=timeout_s)
@@ -124,7 +125,7 @@ class Database:
         # A migration takes as long as it takes.
         changing = open_postgres(server, pool_size=1, timeout_s=timeout_s, statement_s=0)
         self._engines = [changing]
-        await migrate(changing)
+        await _migrate(changing)
         await changing.dispose()
         self._writing = open_postgres(server, pool_size=pool_size, timeout_s=timeout_s)
         # A question needs no transaction, and is spared the two round trips of one.
@@ -174,3 +175,11 @@ class Database:
             self._troubles[operation].add(reason)
             log.error("storage_failed", operation=operation, reason=reason.value)
         return StorageUnavailable(reason)
+
+
+async def _migrate(engine: AsyncEngine, file: Path | None = None) -> None:
+    if not await is_newest(engine):
+        # Late, because most starts have nothing to migrate; `revision` tells what it would cost them.
+        from server.storage.migrate import migrate
+
+        await migrate(engine, file)
