@@ -4,13 +4,13 @@ Most starts find it so, and then do not import Alembic: that would take a tenth 
 memory that a server holds.
 """
 
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import Connection, String, column, inspect, select, table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 NEWEST = "0005"
 """The last revision in `migrations/versions`."""
 TABLE = "alembic_version"
-_FOUND = select(column("version_num")).select_from(table(TABLE))
+_FOUND = select(column("version_num", String)).select_from(table(TABLE))
 
 
 async def is_newest(engine: AsyncEngine) -> bool:
