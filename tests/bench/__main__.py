@@ -27,6 +27,7 @@ from server.ids import RandomIds
 from tests.bench.arenas import ArenasBench
 from tests.bench.codec import CodecBench
 from tests.bench.followers import FOLLOWERS, FollowerBench, account_of, make_account
+from tests.bench.idle import IdleBench
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
 from tests.bench.logins import LoginBench
 from tests.bench.matchmaker import MatchmakerBench
@@ -54,6 +55,8 @@ TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
 CODEC_ROWS = "codec"
 """What `--only` calls those of reading and writing messages."""
+IDLE_ROWS = "idle sockets"
+"""What it calls those of sockets that only answer pings."""
 START_ROWS = "start"
 """What it calls those of the server's start."""
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
@@ -211,6 +214,11 @@ class Bench:
         ours = replace(ours, environment={**ours.environment, **game})
         return ArenasBench(lambda: ours.start(self._core), self.tokens, seconds)
 
+    def idle(self) -> IdleBench:
+        """The measurements of sockets that only answer pings; others send none as ours does."""
+        ours = self.contenders[0]
+        return IdleBench(lambda: ours.start(self._core), ours.port, self.tokens)
+
     async def run(self, contender: Contender, scenario: Scenario) -> float:
         with contender.start(self._core) as server:
             return await scenario(server, contender.port(server.ready_line))
@@ -301,12 +309,15 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         arenas = bench.arenas(options.seconds) if options.only in ARENA_ROWS else None
         if arenas is not None:
             await arenas.run()
+        idle = bench.idle() if options.only in IDLE_ROWS else None
+        if idle is not None:
+            await idle.run()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, tokens, codec, matchmaker, start, arenas):
+    for part in (followers, logins, tokens, codec, matchmaker, start, arenas, idle):
         if part is not None:
             say(f"\n{part.report()}")
 
