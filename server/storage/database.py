@@ -117,7 +117,8 @@ class Database:
         await _migrate(changing, path)
         await changing.dispose()
         self._writing = open_sqlite(path, begin="BEGIN IMMEDIATE", pool_size=1, timeout_s=timeout_s)
-        self._reading = open_sqlite(path, begin="BEGIN", pool_size=SQLITE_READERS, timeout_s=timeout_s)
+        # As with a server below: a question is one statement, which needs no transaction around it.
+        self._reading = open_sqlite(path, begin=None, pool_size=SQLITE_READERS, timeout_s=timeout_s)
         self._engines = [self._writing, self._reading]
         self._writer = Writer(self._writing, self._tasks)
 

@@ -25,6 +25,7 @@ from server.identity.revocation import Revocations
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
 from tests.bench.arenas import ArenasBench
+from tests.bench.arrivals import ArrivalBench
 from tests.bench.codec import CodecBench
 from tests.bench.followers import FOLLOWERS, FollowerBench, account_of, make_account
 from tests.bench.idle import IdleBench
@@ -45,6 +46,8 @@ IDLE = 5000
 CONNECTS = 2000
 LOGIN_ROWS = "logins"
 """What `--only` calls the measurements of logins."""
+ARRIVAL_ROWS = "arrivals"
+"""What it calls those of sign-ins with the socket that follows."""
 FOLLOWER_ROWS = "followers"
 """What it calls those of a player whom many follow."""
 MATCHMAKER_ROWS = "matchmaker"
@@ -283,6 +286,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         verifier = [str(NODE), str(NODE_FOLDER / "verify.mjs")] if with_node else None
         wanted = options.only in LOGIN_ROWS
         logins = LoginBench(cores[-1], options.seconds, verifier, postgres) if wanted else None
+        arrivals = ArrivalBench(cores[-1]) if options.only in ARRIVAL_ROWS else None
         tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
         codec = CodecBench(cores[-1], options.seconds) if options.only in CODEC_ROWS else None
         followers = FollowerBench() if options.only in FOLLOWER_ROWS else None
@@ -298,6 +302,8 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
                 await bench.followers(followers)
             if logins is not None:
                 await logins.round()
+            if arrivals is not None:
+                await arrivals.round()
             if tokens is not None:
                 await tokens.round()
             if codec is not None:
@@ -317,7 +323,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, tokens, codec, matchmaker, start, arenas, idle):
+    for part in (followers, logins, arrivals, tokens, codec, matchmaker, start, arenas, idle):
         if part is not None:
             say(f"\n{part.report()}")
 
