@@ -122,13 +122,15 @@ class Database:
         path = file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # what SQLite keeps beside it gets the same rights
-        changing = open_sqlite(
-            path, begin="BEGIN IMMEDIATE", pool_size=1, timeout_s=timeout_s, foreign_keys=False
-        )
-        self._engines = [changing]
-        await _migrate(changing, path)
-        await changing.dispose()
         self._writing = open_sqlite(path, begin="BEGIN IMMEDIATE", pool_size=1, timeout_s=timeout_s)
+        self._engines = [self._writing]
+        if not await is_newest(self._writing):
+            changing = open_sqlite(
+                path, begin="BEGIN IMMEDIATE", pool_size=1, timeout_s=timeout_s, foreign_keys=False
+            )
+            self._engines.append(changing)
+            await _migrate(changing, path)
+            await changing.dispose()
         # As with a server below: a question is one statement, which needs no transaction around it.
         self._reading = open_sqlite(path, begin=None, pool_size=SQLITE_READERS, timeout_s=timeout_s)
         self._engines = [self._writing, self._reading]
@@ -136,15 +138,17 @@ class Database:
         self._changes = Changes(path)
 
     async def _open_server(self, server: PostgresServer, pool_size: int, timeout_s: float) -> None:
-        # A migration takes as long as it takes.
-        changing = open_postgres(server, pool_size=1, timeout_s=timeout_s, statement_s=0)
-        self._engines = [changing]
-        await _migrate(changing)
-        await changing.dispose()
         self._writing = open_postgres(server, pool_size=pool_size, timeout_s=timeout_s)
+        self._engines = [self._writing]
+        if not await is_newest(self._writing):
+            # A migration takes as long as it takes.
+            changing = open_postgres(server, pool_size=1, timeout_s=timeout_s, statement_s=0)
+            self._engines.append(changing)
+            await _migrate(changing)
+            await changing.dispose()
+            self._engines = [self._writing]
         # A question needs no transaction, and is spared the two round trips of one.
         self._reading = self._writing.execution_options(isolation_level="AUTOCOMMIT")
-        self._engines = [self._writing]
 
     async def _transact(self, work: Work[T]) -> T:
         for _ in range(ATTEMPTS - 1):
@@ -192,8 +196,7 @@ class Database:
 
 
 async def _migrate(engine: AsyncEngine, file: Path | None = None) -> None:
-    if not await is_newest(engine):
-        # Late, because most starts have nothing to migrate; `revision` tells what it would cost them.
-        from server.storage.migrate import migrate
+    # Late, because most starts have nothing to migrate; `revision` tells what it would cost them.
+    from server.storage.migrate import migrate
 
-        await migrate(engine, file)
+    await migrate(engine, file)
