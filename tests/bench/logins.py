@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.issuer import CLIENT, ISSUER, POOL, BenchIssuer
-from tests.bench.process import ServerProcess
+from tests.bench.process import ADMIT_ALL, ServerProcess
 from tests.bench.report import say, table
 from tests.support.postgres import Postgres
 
@@ -248,6 +248,7 @@ def environment(folder: Path, database: str, jwks_url: str) -> dict[str, str]:
     """The settings of a server that lets the bench's players sign in, as fast as they come."""
     issuer = {"issuer": ISSUER, "jwks_url": jwks_url, "client_ids": [CLIENT]}
     return {
+        **ADMIT_ALL,
         "LOCKGATE_DATA_DIR": str(folder),
         "LOCKGATE_STORAGE__URL": database,
         "LOCKGATE_LISTEN__PUBLIC": "127.0.0.1:0",

@@ -11,6 +11,18 @@ from types import TracebackType
 from typing import Self
 
 START_TIMEOUT_S = 30
+ADMIT_ALL = {
+    f"LOCKGATE_ADMISSION__{limit}": "0"
+    for limit in (
+        "SOCKETS_TOTAL",
+        "SOCKETS_PER_ADDRESS",
+        "HANDSHAKES_PER_S",
+        "HANDSHAKES_PER_S_PER_ADDRESS",
+        "CONNECTIONS_TOTAL",
+        "CONNECTIONS_PER_ADDRESS",
+    )
+}
+"""Settings of our server under load that comes from one address."""
 
 
 class ServerProcess:
