@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import cache
+from types import ModuleType
 from typing import Any, Final
 
 import msgspec
 
-from protocol import binary, json, json_strict
+from protocol import json, json_strict
 from protocol.close import CloseReason
 from protocol.errors import ErrorCode, Malformed, ProtocolError
 from protocol.frames import FIN_BINARY, FIN_TEXT, build
@@ -80,8 +82,8 @@ def decode_server(payload: bytes, form: Format = Format.JSON) -> Envelope:
     Unknown fields are ignored, so that a client outlives additions.
     """
     if form is _PROTOBUF:
-        cid, name, body = binary.parse(payload)
-        return Envelope(binary.read(_MEMBERS[name], body) if name else None, cid)
+        cid, name, body = _binary().parse(payload)
+        return Envelope(_binary().read(_MEMBERS[name], body) if name else None, cid)
     fast = json.load_fast(payload, _FROM_SERVER, trusted=True)
     return _decode_slowly(payload, lenient=True) if fast is None else Envelope(fast[1], fast[0])
 
@@ -90,7 +92,8 @@ def encode(envelope: Envelope, form: Format = Format.JSON) -> bytes:
     """What travels in one WebSocket message. Without a message it only repeats the cid."""
     message, cid = envelope.message, envelope.cid
     if form is _PROTOBUF:
-        return binary.dump("" if message is None else _NAMES[type(message)], message, cid)
+        dumped: bytes = _binary().dump("" if message is None else _NAMES[type(message)], message, cid)
+        return dumped
     tree: dict[str, Any] = {"cid": cid} if cid else {}
     if message is not None:
         tree[_NAMES[type(message)]] = json.to_tree(message)
@@ -109,15 +112,24 @@ def _decode_slowly(payload: bytes, *, lenient: bool = False) -> Envelope:
     return Envelope(message, cid)
 
 
+@cache
+def _binary() -> ModuleType:
+    # Late: most servers only ever speak JSON, and need not hold descriptors (2.4 MiB) nor make them when they
+    # start. Whoever is the first to speak protobuf waits for it, about 20 ms.
+    from protocol import binary
+
+    return binary
+
+
 def _decode_binary(payload: bytes) -> Envelope:
     try:
-        cid, name, body = binary.parse(payload)
+        cid, name, body = _binary().parse(payload)
         if not name:
             raise _missing(cid)
         message = INCOMING.get(name)
         if message is None:
             raise _unrecognized(cid)
-        return Envelope(binary.read(message, body), cid)
+        return Envelope(_binary().read(message, body), cid)
     except Malformed:
         raise ProtocolError(CloseReason.MALFORMED) from None
 

@@ -1,4 +1,7 @@
-"""The `lockgate` command: serve, check, tokens, what operators do, the swarm. Picks the event loop."""
+"""The `lockgate` command: serve, check, tokens, what operators do, the swarm. Picks the event loop.
+
+What only some commands need is imported by them: it takes most of a second all together.
+"""
 
 import argparse
 import asyncio
@@ -6,20 +9,16 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
-from server import __version__, app, operate, replaying
+from server import __version__
 from server.clock import SystemClock
 from server.config import ConfigError, Settings, load
 from server.identity import key_rotation
-from server.identity.devissuer import DevIssuerError, fetch_dev_token
 from server.identity.signingkeys import USES, KeyFileError
 from server.ids import RandomIds
-from server.observe import logs
 
 OPEN_FILES = 65536
 OPERATIONS = {
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["swarm"]:
         # The load tester never shares a process or a package with the server.
         os.execv(sys.executable, [sys.executable, "-m", "loadtest", *arguments[1:]])
-    options = _parser().parse_args(arguments)
+    options = _parser(arguments[0] if arguments else "").parse_args(arguments)
     if hasattr(options, "replay"):
         return int(options.replay(options))  # needs no settings
     try:
@@ -48,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str) -> argparse.ArgumentParser:
+    """Knows the options of the command that is asked for; of the others not more than `--help` tells."""
     parser = argparse.ArgumentParser(prog="lockgate", description="A real-time game server with two tokens.")
     parser.add_argument("--version", action="version", version=f"lockgate {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -79,8 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, purpose in OPERATIONS.items():
         command = commands.add_parser(name, help=purpose)
         _common(command)
-        operate.add_arguments(name, command)
         command.set_defaults(run=_operate, command=name, parser=command)
+        if name == asked:
+            from server import operate  # late: it brings the storage along
+
+            operate.add_arguments(name, command)
 
     keys = commands.add_parser("keys", help="the keys that sign our own tokens")
     keys_commands = keys.add_subparsers(required=True, metavar="COMMAND")
@@ -90,8 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     rotate.set_defaults(run=_rotate_keys)
 
     again = commands.add_parser("replay", help="run a recorded match again and compare what it says")
-    replaying.add_arguments(again)
-    again.set_defaults(replay=replaying.run)
+    if asked == "replay":
+        from server import replaying  # late: it brings the runtime of games and a debugger along
+
+        replaying.add_arguments(again)
+        again.set_defaults(replay=replaying.run)
 
     commands.add_parser("swarm", help="load-test a server; see `lockgate swarm --help`", add_help=False)
     return parser
@@ -110,22 +116,33 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    if settings.matches.record and replaying.HASH_SEED not in os.environ:
-        # A recorded match must find its sets of texts in the same order again.
-        seed = str(1 + int.from_bytes(RandomIds(settings.name).key()[:4]) % (2**32 - 1))
-        arguments = [sys.executable, *sys.orig_argv[1:]]
-        os.execve(sys.executable, arguments, {**os.environ, replaying.HASH_SEED: seed})
+    if settings.matches.record:
+        _fix_hashes(settings)
+    import uvloop  # late, as all of the server: other commands do without
+
+    from server import app
+
     _raise_open_files()
-    uvloop.run(_until_stopped(settings, dev=options.dev))
+    uvloop.run(_until_stopped(app.serve(settings, dev=options.dev), app.STOP_SIGNALS))
     return 0
 
 
-async def _until_stopped(settings: Settings, *, dev: bool) -> None:
+def _fix_hashes(settings: Settings) -> None:
+    """A recorded match must find its sets of texts in the same order again."""
+    from server import replaying  # late: only who records needs it
+
+    if replaying.HASH_SEED not in os.environ:
+        seed = str(1 + int.from_bytes(RandomIds(settings.name).key()[:4]) % (2**32 - 1))
+        arguments = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, arguments, {**os.environ, replaying.HASH_SEED: seed})
+
+
+async def _until_stopped(serving: Awaitable[None], signals: Iterable[signal.Signals]) -> None:
     try:
-        await app.serve(settings, dev=dev)
+        await serving
     finally:
         # Only the interpreter's own end is left: one more signal must not spoil the exit status.
-        for number in app.STOP_SIGNALS:
+        for number in signals:
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
@@ -136,6 +153,8 @@ def _check(_settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def _token(settings: Settings, options: argparse.Namespace) -> int:
+    from server.identity.devissuer import DevIssuerError, fetch_dev_token  # late: it brings aiohttp along
+
     try:
         token = fetch_dev_token(options.port or settings.dev.port, options.user)
     except DevIssuerError as error:
@@ -146,6 +165,9 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _operate(settings: Settings, options: argparse.Namespace) -> int:
+    from server import operate  # late: it brings the storage along
+    from server.observe import logs
+
     operate.check_arguments(options.parser, options)
     logs.configure("warning", settings.log.format, sys.stderr)  # standard output is for the result
     try:

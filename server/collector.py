@@ -56,9 +56,10 @@ class Collector:
         """What exists now stays for good: full collections need not walk it again."""
         self._call_later = call_later
         gc.callbacks.append(self._measured)
-        gc.collect()
+        # What a start leaves behind is a hundredth of what it makes: not worth a tenth of a second in which
+        # a server that has just become ready answers nobody.
         gc.freeze()
-        self._last_s = 0.0
+        gc.enable()  # a start may have gone without
         self._before = gc.get_threshold()
         gc.set_threshold(self._before[0], self._before[1], NEVER)
         self._timer = call_later(CHECK_S, self._check)

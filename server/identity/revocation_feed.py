@@ -33,6 +33,8 @@ class RevocationFeed:
         self._clock = clock
         self._tasks = tasks
         self._last = 0
+        self._version: int | None = None
+        """The database's, when it was last read to its end."""
         self.on_socket_named: Callable[[str], None] = lambda _: None
         """Told of a socket's id whose login an operator wants to end."""
         self._looking = asyncio.Lock()
@@ -70,6 +72,9 @@ class RevocationFeed:
         return removed
 
     async def _read_on(self) -> None:
+        version = await self._store.database.version()  # asked first: what comes after it is read next time
+        if version is not None and version == self._version:
+            return
         while True:
             found, last = await self._store.revocations.after(self._last, now=int(self._clock.wall()))
             self._revocations.add([item for item in found if item.reason is not Ended.SOCKET])
@@ -77,6 +82,7 @@ class RevocationFeed:
                 if item.reason is Ended.SOCKET:
                     self.on_socket_named(item.family_id)
             if last == self._last:
+                self._version = version
                 return
             self._last = last
 

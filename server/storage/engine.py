@@ -6,15 +6,17 @@ A commit is on disk when it returns: SQLite in WAL with `synchronous=FULL`, Post
 
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from server.storage.sqlite import connect
 from server.storage.url import PostgresServer
 
 T = TypeVar("T")
@@ -25,11 +27,21 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 
 
 def open_sqlite(
-    path: Path, *, begin: str, pool_size: int, timeout_s: float = TIMEOUT_S, foreign_keys: bool = True
+    path: Path,
+    *,
+    begin: str | None,
+    pool_size: int,
+    timeout_s: float = TIMEOUT_S,
+    foreign_keys: bool = True,
 ) -> AsyncEngine:
-    """An engine whose transactions start with `begin`, as SQLAlchemy's SQLite notes advise."""
+    """An engine whose transactions start with `begin`, as SQLAlchemy's SQLite notes advise.
+
+    None: each statement stands alone.
+    """
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
+        async_creator=partial(connect, path),
+        skip_autocommit_rollback=begin is None,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=timeout_s,
@@ -49,11 +61,9 @@ def open_sqlite(
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
     event.listen(engine.sync_engine, "connect", set_up)
-    event.listen(engine.sync_engine, "begin", start)
+    if begin is not None:
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 

@@ -7,7 +7,6 @@ is left untouched: a schema newer than this release, tables that no release made
 import asyncio
 import sqlite3
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import structlog
 from alembic import command
@@ -20,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage.backup import back_up
 from server.storage.failures import text_of
+from server.storage.revision import one_at_a_time
 
 LOCATION = "server.storage:migrations"
 TURN = 0x6C6F636B67617465
@@ -41,9 +41,6 @@ UNVERSIONED = {
 
 log = structlog.get_logger("lockgate.storage")
 
-# Alembic keeps the migration that runs in globals, so one process runs one at a time.
-_ONE_AT_A_TIME: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-
 
 async def migrate(engine: AsyncEngine, file: Path | None = None, *, to: str | None = None) -> None:
     """Bring the database to the newest revision, or the one called `to`; a SQLite `file` is copied before.
@@ -54,10 +51,8 @@ async def migrate(engine: AsyncEngine, file: Path | None = None, *, to: str | No
     scripts = ScriptDirectory.from_config(_config())
     target = to or scripts.get_current_head()
     assert target is not None, "there are revisions"
-    async with (
-        _ONE_AT_A_TIME.setdefault(asyncio.get_running_loop(), asyncio.Lock()),
-        engine.begin() as connection,
-    ):
+    # Alembic keeps the migration that runs in globals.
+    async with one_at_a_time(), engine.begin() as connection:
         await _take_turn(connection)
         found = await connection.run_sync(_revision)
         if found == target:

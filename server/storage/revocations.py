@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Integer, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.database import Database
@@ -51,6 +51,14 @@ class Revoked:
     reason: Ended
 
 
+_AFTER = (
+    select(revocations)
+    .where(revocations.c.id > bindparam("last"), revocations.c.session_exp > bindparam("over"))
+    .order_by(revocations.c.id)
+    .limit(bindparam("page", type_=Integer))
+)
+
+
 async def record(connection: AsyncConnection, ended: Sequence[Revoked]) -> None:
     """Write the end of these families down. You must do this last in the transaction.
 
@@ -78,14 +86,9 @@ class RevocationLog:
 
         Nothing is left when the number stays the same.
         """
-        query = (
-            select(revocations)
-            .where(revocations.c.id > last, revocations.c.session_exp > now - SPARE_S)
-            .order_by(revocations.c.id)
-            .limit(limit)
-        )
+        which = {"last": last, "over": now - SPARE_S, "page": limit}
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(_AFTER, which)).all()
         found = [Revoked(row.family_id, row.session_exp, Ended(row.reason)) for row in rows]
         return found, rows[-1].id if rows else last
 

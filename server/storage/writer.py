@@ -18,6 +18,8 @@ from server.tasks import TaskOwner
 T = TypeVar("T")
 
 BATCH_LIMIT = 128
+CAREFUL = 16
+"""Batches after one with a failure that have savepoints, which cost each write two statements."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,7 @@ class Writer:
         self._waiting: deque[_Pending[Any]] = deque()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
+        self._careful = 0
         self.commits = 0
 
     async def run(self, work: Work[T]) -> T:
@@ -75,19 +78,38 @@ class Writer:
     async def _commit(self, batch: list[_Pending[Any]]) -> None:
         outcomes: list[Any | Exception] = []
         try:
-            async with self._engine.begin() as connection:
-                if len(batch) == 1:  # the transaction itself is what a failure undoes
-                    outcomes = [await batch[0].work(connection)]
-                else:
-                    outcomes = [await self._attempt(connection, item.work) for item in batch]
+            outcomes = await self._transact(batch)
             self.commits += 1
         except Exception as error:  # a lone work or the commit failed: all of the batch must hear of it
             outcomes = [error] * len(batch)
         finally:
             _tell(batch, outcomes)
 
+    async def _transact(self, batch: list[_Pending[Any]]) -> list[Any | Exception]:
+        if len(batch) > 1 and self._careful > 0:
+            self._careful -= 1
+            return await self._apart(batch)
+        spoilt = False
+        try:
+            async with self._engine.begin() as connection:
+                try:
+                    return [await item.work(connection) for item in batch]
+                except Exception as error:
+                    spoilt = len(batch) > 1 and reason_of(error) is None
+                    raise
+        except Exception:
+            if not spoilt:
+                raise
+        # Nothing of it is left. Where one failed others will: they are told apart from the start for a while.
+        self._careful = CAREFUL
+        return await self._apart(batch)
+
+    async def _apart(self, batch: list[_Pending[Any]]) -> list[Any | Exception]:
+        """A savepoint each: one that fails does not take the others' writes with it."""
+        async with self._engine.begin() as connection:
+            return [await self._attempt(connection, item.work) for item in batch]
+
     async def _attempt(self, connection: AsyncConnection, work: Work[Any]) -> Any | Exception:
-        # A savepoint each: one that fails must not take the others' writes with it.
         try:
             async with connection.begin_nested():
                 return await work(connection)

@@ -25,13 +25,16 @@ from server.identity.revocation import Revocations
 from server.identity.tokens import Lifetimes, Subject, Tokens
 from server.ids import RandomIds
 from tests.bench.arenas import ArenasBench
+from tests.bench.arrivals import ArrivalBench
 from tests.bench.codec import CodecBench
 from tests.bench.followers import FOLLOWERS, FollowerBench, account_of, make_account
+from tests.bench.idle import IdleBench
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
 from tests.bench.logins import LoginBench
 from tests.bench.matchmaker import MatchmakerBench
-from tests.bench.process import ServerProcess
+from tests.bench.process import ADMIT_ALL, ServerProcess
 from tests.bench.report import say, table
+from tests.bench.start import StartBench
 from tests.bench.tokens import TokenBench
 from tests.support.node import NODE, PackagesMissing, install_packages
 from tests.support.postgres import Postgres, PostgresMissing, running_postgres
@@ -43,6 +46,8 @@ IDLE = 5000
 CONNECTS = 2000
 LOGIN_ROWS = "logins"
 """What `--only` calls the measurements of logins."""
+ARRIVAL_ROWS = "arrivals"
+"""What it calls those of sign-ins with the socket that follows."""
 FOLLOWER_ROWS = "followers"
 """What it calls those of a player whom many follow."""
 MATCHMAKER_ROWS = "matchmaker"
@@ -53,6 +58,10 @@ TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
 CODEC_ROWS = "codec"
 """What `--only` calls those of reading and writing messages."""
+IDLE_ROWS = "idle sockets"
+"""What it calls those of sockets that only answer pings."""
+START_ROWS = "start"
+"""What it calls those of the server's start."""
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
 
 
@@ -88,6 +97,7 @@ class Bench:
         self._now = int(clock.wall())
         secret = {"BENCH_SECRET": keys.session[0].secret.hex()}
         settings = {
+            **ADMIT_ALL,
             "LOCKGATE_DATA_DIR": str(folder),
             "LOCKGATE_SESSION__KEY_FILE": str(folder / "keys.json"),
             "LOCKGATE_STORAGE__URL": f"sqlite:///{folder}/bench.db",
@@ -208,6 +218,11 @@ class Bench:
         ours = replace(ours, environment={**ours.environment, **game})
         return ArenasBench(lambda: ours.start(self._core), self.tokens, seconds)
 
+    def idle(self) -> IdleBench:
+        """The measurements of sockets that only answer pings; others send none as ours does."""
+        ours = self.contenders[0]
+        return IdleBench(lambda: ours.start(self._core), ours.port, self.tokens)
+
     async def run(self, contender: Contender, scenario: Scenario) -> float:
         with contender.start(self._core) as server:
             return await scenario(server, contender.port(server.ready_line))
@@ -272,10 +287,12 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         verifier = [str(NODE), str(NODE_FOLDER / "verify.mjs")] if with_node else None
         wanted = options.only in LOGIN_ROWS
         logins = LoginBench(cores[-1], options.seconds, verifier, postgres) if wanted else None
+        arrivals = ArrivalBench(cores[-1]) if options.only in ARRIVAL_ROWS else None
         tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
         codec = CodecBench(cores[-1], options.seconds) if options.only in CODEC_ROWS else None
         followers = FollowerBench() if options.only in FOLLOWER_ROWS else None
         matchmaker = MatchmakerBench(cores[-1]) if options.only in MATCHMAKER_ROWS else None
+        start = StartBench(cores[-1]) if options.only in START_ROWS else None
         for turn in range(options.rounds):
             for scenario, run in chosen.items():
                 for contender in bench.contenders:
@@ -286,21 +303,28 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
                 await bench.followers(followers)
             if logins is not None:
                 await logins.round()
+            if arrivals is not None:
+                await arrivals.round()
             if tokens is not None:
                 await tokens.round()
             if codec is not None:
                 await codec.round()
             if matchmaker is not None:
                 await matchmaker.round()
+            if start is not None:
+                await asyncio.to_thread(start.round)
         arenas = bench.arenas(options.seconds) if options.only in ARENA_ROWS else None
         if arenas is not None:
             await arenas.run()
+        idle = bench.idle() if options.only in IDLE_ROWS else None
+        if idle is not None:
+            await idle.run()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, tokens, codec, matchmaker, arenas):
+    for part in (followers, logins, arrivals, tokens, codec, matchmaker, start, arenas, idle):
         if part is not None:
             say(f"\n{part.report()}")
 

@@ -11,6 +11,18 @@ from types import TracebackType
 from typing import Self
 
 START_TIMEOUT_S = 30
+ADMIT_ALL = {
+    f"LOCKGATE_ADMISSION__{limit}": "0"
+    for limit in (
+        "SOCKETS_TOTAL",
+        "SOCKETS_PER_ADDRESS",
+        "HANDSHAKES_PER_S",
+        "HANDSHAKES_PER_S_PER_ADDRESS",
+        "CONNECTIONS_TOTAL",
+        "CONNECTIONS_PER_ADDRESS",
+    )
+}
+"""Settings of our server under load that comes from one address."""
 
 
 class ServerProcess:
@@ -25,6 +37,8 @@ class ServerProcess:
     def __enter__(self) -> Self:
         # A file, not a pipe: one that nobody reads while the load runs would stop the server.
         self._output = tempfile.NamedTemporaryFile("ab")
+        self.born = time.time()
+        """Unix seconds."""
         self._process = subprocess.Popen(
             self._command,
             stdout=self._output,
@@ -51,6 +65,13 @@ class ServerProcess:
         """Resident memory."""
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def pss_bytes(self) -> int:
+        """Resident memory, what is shared with other processes by their number."""
+        for line in Path(f"/proc/{self._process.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("the kernel does not tell the proportional memory")
 
     def _wait_until_ready(self) -> str:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -1,6 +1,8 @@
 """The published examples, in `vectors.json` beside this file, both ways; and how each fault is told."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +163,19 @@ def test_an_empty_reply_repeats_the_cid() -> None:
     assert encode(Envelope(None, "7")) == b'{"cid":"7"}'
     assert encode(Envelope(None)) == b"{}"
     assert json.loads(encode(Envelope(Pong(), 'a"\\😀'))) == {"cid": 'a"\\😀', "pong": {}}
+
+
+def test_who_only_speaks_json_holds_no_descriptors() -> None:
+    script = (
+        "import sys\n"
+        "from protocol import Envelope, Format, decode, encode\n"
+        "from protocol.messages import Ping\n"
+        "decode(encode(Envelope(Ping(), '1')))\n"
+        "print('google.protobuf' in sys.modules)\n"
+        "decode(encode(Envelope(Ping(), '1'), Format.PROTOBUF), Format.PROTOBUF)\n"
+        "print('google.protobuf' in sys.modules)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+
+    assert done.stdout.split() == ["False", "True"]

@@ -1,11 +1,13 @@
 """The command line: statuses, messages, and what it passes on."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from server import cli
+from server.identity import devissuer
 from server.identity.devissuer import DevIssuerError
 from server.identity.key_file import KeyFile
 from server.ids import RandomIds
@@ -81,7 +83,7 @@ def test_a_token_is_printed_alone(
         asked.append((port, user))
         return "a.b.c"
 
-    monkeypatch.setattr(cli, "fetch_dev_token", fetch)
+    monkeypatch.setattr(devissuer, "fetch_dev_token", fetch)
 
     assert run(capsys, "token", "--user", "alice", "--port", "1234") == (0, "a.b.c\n", "")
     assert run(capsys, "token", "--user", "bob")[0] == 0
@@ -95,7 +97,7 @@ def test_without_an_issuer_there_is_no_token_but_a_reason(
     def refuse(port: int, user: str) -> str:
         raise DevIssuerError("none answers")
 
-    monkeypatch.setattr(cli, "fetch_dev_token", refuse)
+    monkeypatch.setattr(devissuer, "fetch_dev_token", refuse)
 
     assert run(capsys, "token", "--user", "alice") == (1, "", "lockgate: none answers\n")
 
@@ -168,3 +170,38 @@ def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert ended.value.code == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["serve", "check-config", "token", "revoke", "ban", "unban", "delete-account", "keys", "replay"],
+)
+def test_every_command_tells_its_options(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+
+    told = capsys.readouterr().out
+    options = {
+        "serve": "--module",
+        "token": "--port",
+        "revoke": "--before",
+        "ban": "--reason",
+        "unban": "--subject",
+        "delete-account": "--issuer",
+        "keys": "rotate",
+        "replay": "--until",
+    }
+    assert options.get(command, "--config") in told
+
+
+def test_a_command_that_needs_little_imports_little() -> None:
+    script = (
+        "import sys\n"
+        "from server import cli\n"
+        "status = cli.main(['check-config'])\n"
+        "print(status, sorted({'aiohttp', 'sqlalchemy', 'uvloop', 'pdb'} & sys.modules.keys()))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+
+    assert done.stdout == "0 []\n"

@@ -55,6 +55,15 @@ def scene() -> Iterator[Scene]:
     assert gc.get_freeze_count() == 0
 
 
+def test_it_ends_a_start_without_collections(scene: Scene) -> None:
+    scene.stop()
+    gc.disable()
+
+    scene.start()
+
+    assert gc.isenabled()
+
+
 def old_garbage() -> weakref.ref[Node]:
     """Garbage that smaller collections have passed by, and so many of them that a full one is due."""
     node = Node()

@@ -145,3 +145,29 @@ async def test_what_is_over_is_purged_and_what_is_not_stays(gate: Gate) -> None:
     assert await gate.feed.purge() == 0
     assert gate.feed.purged == 2
     assert (await gate.logins.refresh(login.refresh_token, {})).token != ""
+
+
+async def test_a_file_that_nobody_wrote_to_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    plain = RevocationLog.after
+
+    async def after(self: RevocationLog, last: int, *, now: int) -> object:
+        read.append(last)
+        return await plain(self, last, now=now)
+
+    async with open_gate(tmp_path) as here, open_gate(tmp_path, clock=here.clock) as there:
+        login = await sign_in(here)
+        await here.feed.poll()
+        monkeypatch.setattr(RevocationLog, "after", after)
+
+        await here.feed.poll()
+        assert read == []
+
+        await there.store.families.revoke(
+            [login.family_id], now=int(here.clock.wall()), reason=Ended.OPERATOR
+        )
+        await here.feed.poll()
+        assert read != []
+        assert here.tokens.check_session(login.token) is None

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage.engine import Work, open_sqlite
 from server.storage.failures import Reason, StorageUnavailable
-from server.storage.writer import Writer
+from server.storage.writer import CAREFUL, Writer
 from server.tasks import TaskOwner
 
 metadata = MetaData()
@@ -81,6 +81,28 @@ async def test_a_write_that_fails_half_way_leaves_nothing_of_itself(engine: Asyn
     assert isinstance(results[0], ValueError)
     assert results[1] == 2
     assert await count(engine) == 1
+
+
+async def test_savepoints_are_made_only_where_something_failed(engine: AsyncEngine) -> None:
+    writer = Writer(engine, TaskOwner("test"))
+    savepoints = 0
+
+    def counted(_connection: object, _name: object) -> None:
+        nonlocal savepoints
+        savepoints += 1
+
+    event.listen(engine.sync_engine, "savepoint", counted)
+
+    async def batch(*values: int) -> int:
+        before = savepoints
+        await asyncio.gather(*(writer.run(add(value)) for value in values), return_exceptions=True)
+        return savepoints - before
+
+    assert await batch(1, 2, 3) == 0
+    assert await batch(3, 4, 5) == 3
+    assert [await batch(10 * turn, 10 * turn + 1) for turn in range(1, CAREFUL + 1)] == [2] * CAREFUL
+    assert await batch(1000, 1001) == 0
+    assert await count(engine) == 5 + 2 * CAREFUL + 2
 
 
 async def test_a_commit_that_fails_is_told_to_every_writer(engine: AsyncEngine) -> None:
