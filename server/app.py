@@ -35,7 +35,7 @@ from server.live_logins import SocketLogins
 from server.matchmaking import Matchmaking
 from server.message_limits import CLASSES, MessageLimits
 from server.observe import logs, metrics
-from server.observe.loop_lag import LoopLag
+from server.observe.loop_health import LoopHealth
 from server.perform import Performer
 from server.router import Router
 from server.runtime.game import Game, GameError
@@ -113,9 +113,9 @@ class Server:
         self._clock = clock or SystemClock()
         self._ids = RandomIds(settings.name)
         self._tasks = TaskOwner("server")
-        self.lag = LoopLag(self._clock.monotonic)
+        self.health = LoopHealth(self._clock.monotonic, settings.log.slow_callback_ms / 1000)
         limits = development.unlimited(settings.socket, SOCKET_RATES) if dev else settings.socket
-        round_trips = RoundTrips(self._clock.monotonic, lambda: self.lag.on_time)
+        round_trips = RoundTrips(self._clock.monotonic, lambda: self.health.lag.on_time)
         self._sockets = Sockets(limits, self._clock, round_trips)
         self._message_limits = MessageLimits(
             limits.model_dump(include=set(CLASSES)), now=self._clock.monotonic
@@ -132,6 +132,7 @@ class Server:
         shelf = DatabaseShelf(self._gate.store.matches, settings.name)
         storage = GameStorage(self._gate.store.objects, self._clock.wall)
         self.game = GameHost(game, settings, self._clock, self._ids, shelf, storage, functions)
+        self.game.watchdog.onlooker = self.health.onlooker
         self.collector = Collector(self._clock, lambda: self.game.scheduler.next_due)
         self._live_matches = live_matches or self.game.matches
         admission = development.unlimited(settings.admission, ADDRESS_LIMITS) if dev else settings.admission
@@ -200,7 +201,7 @@ class Server:
             | readings.play(world, performer, router, self._message_limits)
             | readings.matchmaker(world.matchmaker, self.matchmaking)
             | readings.game(self.game)
-            | readings.loop(self.lag, self.collector)
+            | readings.loop(self.health, self.collector)
             | readings.talk(self._talk)
             | readings.sign_in(gate.bridge, gate.links, gate.before_authenticate)
             | readings.logins(gate.logins, gate.revocations, gate.feed, eviction)
@@ -213,7 +214,7 @@ class Server:
         if self._dev and settings.runtime.modules:
             Reloader(settings.runtime.modules, self._take, self._tasks).start()
         self._tick()
-        self.lag.start(asyncio.get_running_loop().call_later)
+        self.health.start(asyncio.get_running_loop())
         self._rounds = self._tasks.spawn("matchmaker", self.matchmaking.run())
         self._started = self._ready = True
         log.info(
@@ -251,7 +252,7 @@ class Server:
         """Release everything that was started."""
         if self._sweep is not None:
             self._sweep.cancel()
-        self.lag.stop()
+        self.health.stop()
         await self._listeners.close()
         await self.game.close()
         await self._tasks.cancel_all()

@@ -121,6 +121,9 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
     """auto: coloured text on a terminal, JSON lines otherwise."""
+    slow_callback_ms: Annotated[float, Field(ge=0)] = 100
+    """Whatever holds the event loop up for so long is named in the log; 0: never. Short, and ordinary work is
+    named; long, and nobody learns why everything is late."""
 
 
 class DevSettings(Section):

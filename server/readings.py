@@ -19,7 +19,7 @@ from server.identity.revocation import Revocations
 from server.identity.revocation_feed import RevocationFeed
 from server.matchmaking import Matchmaking
 from server.message_limits import MessageLimits
-from server.observe.loop_lag import LoopLag
+from server.observe.loop_health import LoopHealth
 from server.observe.metrics import Reading
 from server.perform import Performer
 from server.router import Router
@@ -178,10 +178,11 @@ def game(game: GameHost) -> Readings:
     }
 
 
-def loop(lag: LoopLag, collector: Collector) -> Readings:
+def loop(health: LoopHealth, collector: Collector) -> Readings:
     """How late everything is, and the part that the collection of garbage has in it."""
     return {
-        "lockgate_loop_lag_seconds": lambda: lag.lags,
+        "lockgate_loop_lag_seconds": lambda: health.lag.lags,
+        "lockgate_loop_blocked_total": lambda: health.slow.seen,
         "lockgate_gc_pause_seconds": lambda: collector.pauses,
         "lockgate_gc_full_total": lambda: {
             "idle": collector.full - collector.forced,

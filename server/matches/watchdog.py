@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import FrameType
+from typing import Protocol
 
 import structlog
 
@@ -22,6 +23,8 @@ log = structlog.get_logger("lockgate.matches")
 
 LOOK_S = (0.005, 0.025)
 """The least and the most between two looks."""
+ONLOOK_S = 0.05
+"""Between two looks of the onlooker while there is no game code to be seen: each costs the loop a moment."""
 AGAIN_S = 0.1
 """Until code that was to be stopped, and still runs, is stopped again."""
 POLITE_STOPS = 2
@@ -43,6 +46,17 @@ class Seen(StrEnum):
     BLOCKING = "blocking"
     TOO_LONG = "too_long"
     TOO_LARGE = "too_large"
+
+
+class Onlooker(Protocol):
+    """Who else looks at what the loop's thread does, on the watchdog's thread."""
+
+    def wants(self, now: float) -> bool:
+        """Whether to be shown the stack now. Asked at every look, so that it must cost nothing."""
+        ...
+
+    def look(self, now: float, frame: FrameType) -> None:
+        """`frame` is the innermost; not to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +120,18 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._awake, self._over = threading.Event(), threading.Event()
         self._sight: _Sight | None = None
+        self.onlooker: Onlooker | None = None
+        """Set before `serve`: then the thread runs all the time, game code or not."""
         self.seen: Counter[Seen] = Counter(dict.fromkeys(Seen, 0))
 
     def serve(self, call_later: CallLater) -> None:
         """Watch the thread that calls this, on whose loop `call_later` is."""
+        self._loop_thread = threading.get_ident()
+        if self.onlooker is not None:
+            self._start()
         if not (self._watch.warn_s or self._watch.stop_s or self._watch.memory_bytes):
             return
         self._call_later = call_later
-        self._loop_thread = threading.get_ident()
         if not self._interrupt.install() and (self._watch.stop_s or self._watch.memory_bytes):
             log.warning("watchdog_only_warns", reason="not on the main thread")
 
@@ -123,9 +141,7 @@ class Watchdog:
             return
         self._timer = self._call_later(self._watch.look_s, self._beat)
         self._awake.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="lockgate-watchdog", daemon=True)
-            self._thread.start()
+        self._start()
 
     def close(self) -> None:
         """Look no more."""
@@ -189,15 +205,27 @@ class Watchdog:
         else:
             self._awake.clear()
 
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="lockgate-watchdog", daemon=True)
+            self._thread.start()
+
     def _run(self) -> None:
-        while not self._over.wait(self._watch.look_s):
+        while not self._over.is_set():
             if not self._awake.is_set():
                 self._sight = None
-                self._awake.wait()
-                continue
-            # Nothing of the stack outlives the look, but the guard.
-            self.look(self._monotonic(), sys._current_frames().get(self._loop_thread))
+            if self._awake.wait(None if self.onlooker is None else ONLOOK_S):
+                if self._over.wait(self._watch.look_s):
+                    break
+                # Nothing of the stack outlives the look, but the guard.
+                self.look(self._monotonic(), sys._current_frames().get(self._loop_thread))
+            if self.onlooker is not None:
+                self._show(self.onlooker, self._monotonic())
         self._sight = None
+
+    def _show(self, onlooker: Onlooker, now: float) -> None:
+        if onlooker.wants(now) and (frame := sys._current_frames().get(self._loop_thread)) is not None:
+            onlooker.look(now, frame)
 
 
 def _tell(what: str, subject: Subject, frame: FrameType, took: float) -> None:

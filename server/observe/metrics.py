@@ -249,6 +249,9 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_socket_rtt_left_out_total": Metric(
         "counter", "Pongs that may have waited for us, so that their time was not taken."
     ),
+    "lockgate_loop_blocked_total": Metric(
+        "counter", "Stalls of the event loop during which something of the server's was found at work."
+    ),
     "lockgate_loop_lag_seconds": Metric("histogram", "How late the event loop ran what was due."),
 }
 

@@ -248,6 +248,45 @@ def test_its_thread_looks_at_this_one_until_it_is_closed() -> None:
     assert "lockgate-watchdog" not in {thread.name for thread in threading.enumerate()}
 
 
+class Onlooking:
+    """Wants to see the stack from the `after`th time on that it is asked."""
+
+    def __init__(self, after: int = 3) -> None:
+        self.asked = 0
+        self.frames: list[str] = []
+        self.shown = threading.Event()
+        self._after = after
+
+    def wants(self, now: float) -> bool:
+        self.asked += 1
+        return self.asked >= self._after
+
+    def look(self, now: float, frame: FrameType) -> None:
+        names = []
+        outer: FrameType | None = frame
+        while outer is not None:
+            names.append(outer.f_code.co_name)
+            outer = outer.f_back
+        self.frames = names
+        self.shown.set()
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("watch", [Watch(), Watch(warn_s=0, stop_s=0)])
+def test_an_onlooker_is_shown_the_stack_with_game_code_or_without(busy: bool, watch: Watch) -> None:
+    seen = Watched(watch)
+    seen.dog.onlooker = onlooking = Onlooking()
+
+    seen.serve()
+    if busy:
+        seen.dog.wake()
+    assert onlooking.shown.wait(10)
+    seen.dog.close()
+
+    assert "test_an_onlooker_is_shown_the_stack_with_game_code_or_without" in onlooking.frames
+    assert "lockgate-watchdog" not in {thread.name for thread in threading.enumerate()}
+
+
 def test_off_the_main_thread_it_says_that_nothing_can_be_stopped() -> None:
     seen = Watched(Watch(), Interrupt())
 
