@@ -300,6 +300,9 @@ class SocketSettings(Section):
     """How long a player's place is held when the socket drops: the next socket of the same login goes on
     where it was, seen by nobody, and is given what was said meanwhile. 0: not at all, as the reference.
     Long, and others play with somebody who is gone."""
+    flush_interval_ms: Annotated[float, Field(ge=0, le=1000)] = 0
+    """Everything waits so long for more to leave with it in one write; 0: for the end of the loop's turn.
+    With a few milliseconds a busy server does with less CPU time, and all is later by up to as many."""
     outgoing_limit_bytes: Annotated[int, Field(ge=16 * 1024)] = 1_048_576
     """Unsent bytes per socket, the transport's buffer included. Of more, unreliable match data is dropped and
     presence events are merged; if that does not help, the socket is closed. Too few, and a short stall of a

@@ -1,6 +1,7 @@
 """Gathers what is written during one turn of the event loop into one write per connection.
 
 Nothing waits for it: the flush runs before the loop polls again, and it batches just when the loop is busy.
+Given a pause, what is written within it is gathered too (`socket.flush_interval_ms`).
 """
 
 from collections.abc import Callable
@@ -14,10 +15,18 @@ class Flushable(Protocol):
 
 
 class Cork:
-    """The connections that have something to write in this turn."""
+    """The connections that have something to write in this turn.
 
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+    `call_soon` calls at the end of the turn, `call_later` after the pause, if there is to be one.
+    """
+
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], None]], object],
+        call_later: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
         self._call_soon = call_soon
+        self._flush_later = call_later or call_soon
         self._dirty: list[Flushable] = []
 
     def soon(self, callback: Callable[[], None]) -> None:
@@ -25,9 +34,9 @@ class Cork:
         self._call_soon(callback)
 
     def add(self, connection: Flushable) -> None:
-        """Have `connection` flushed at the end of this turn; at most once per turn and connection."""
+        """Have `connection` flushed at the end of this turn, or of the pause."""
         if not self._dirty:
-            self._call_soon(self._flush)
+            self._flush_later(self._flush)
         self._dirty.append(connection)
 
     def _flush(self) -> None:

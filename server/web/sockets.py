@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from protocol.envelope import Format
 from protocol.messages import UserPresence
@@ -102,5 +103,7 @@ class Sockets:
 
     def _the_cork(self) -> Cork:
         if self._cork is None:
-            self._cork = Cork(asyncio.get_running_loop().call_soon)
+            loop, pause_ms = asyncio.get_running_loop(), self._settings.flush_interval_ms
+            later = partial(loop.call_later, pause_ms / 1000) if pause_ms else None
+            self._cork = Cork(loop.call_soon, later)
         return self._cork

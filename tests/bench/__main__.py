@@ -32,7 +32,7 @@ from tests.bench.idle import IdleBench
 from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, reset
 from tests.bench.logins import LoginBench
 from tests.bench.matchmaker import MatchmakerBench
-from tests.bench.process import ADMIT_ALL, ServerProcess
+from tests.bench.process import ADMIT_ALL, RAISED_RATES, ServerProcess
 from tests.bench.report import say, table
 from tests.bench.start import StartBench
 from tests.bench.tokens import TokenBench
@@ -98,6 +98,7 @@ class Bench:
         secret = {"BENCH_SECRET": keys.session[0].secret.hex()}
         settings = {
             **ADMIT_ALL,
+            **RAISED_RATES,
             "LOCKGATE_DATA_DIR": str(folder),
             "LOCKGATE_SESSION__KEY_FILE": str(folder / "keys.json"),
             "LOCKGATE_STORAGE__URL": f"sqlite:///{folder}/bench.db",

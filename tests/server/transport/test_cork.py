@@ -54,3 +54,19 @@ def test_a_call_can_wait_for_the_others_turn() -> None:
     assert called == []
     soon.pop()()
     assert called == ["now"]
+
+
+def test_with_a_pause_all_that_is_written_within_it_is_gathered() -> None:
+    soon: list[Callable[[], None]] = []
+    later: list[Callable[[], None]] = []
+    cork = Cork(soon.append, later.append)
+    first, second = Socket(cork), Socket(cork)
+
+    cork.add(first)
+    cork.add(second)
+    assert (len(soon), len(later)) == (0, 1)
+    later.pop()()
+
+    assert (first.flushes, second.flushes) == (1, 1)
+    cork.add(first)
+    assert len(later) == 1
