@@ -39,6 +39,9 @@ TRANSITIONS = {
 }
 
 
+_OPEN = SessionState.OPEN  # naming a member of an enum costs a lookup that is felt here
+
+
 class Socket(Protocol):
     """What a session needs of its connection."""
 
@@ -157,7 +160,7 @@ class Session:
     @property
     def plays(self) -> bool:
         """Whether it is there for others."""
-        return self.state is SessionState.OPEN or self.state is SessionState.AWAY
+        return self.state is _OPEN or self.state is SessionState.AWAY
 
     def attach(self, socket: Socket) -> None:
         self.socket = socket
@@ -171,7 +174,7 @@ class Session:
 
     def send(self, whole: bytes) -> None:
         """Queue a whole frame, in this socket's format; dropped while there is no socket."""
-        if self.state is SessionState.OPEN:
+        if self.state is _OPEN:
             self.outbox.put(whole)
 
     def end(self, reason: CloseReason) -> None:
@@ -205,7 +208,7 @@ class Session:
     # ---- told by the socket
 
     def received(self, payload: bytes, *, binary: bool) -> None:
-        if self.state is not SessionState.OPEN:
+        if self.state is not _OPEN:
             return
         if binary is not self._binary:
             self.end(CloseReason.UNEXPECTED_TYPE)
