@@ -239,8 +239,11 @@ class Server:
         self._upgrade.accepting = False
         log.info("server_draining", sockets=len(self._registry))
         await self.game.drain(now)
+        more = True
+        while more and not now.is_set():
+            more = self._registry.end_some(CloseReason.RESTARTING)
+            await asyncio.sleep(0)
         self._registry.on_idle = self._idle.set
-        self._registry.end_all(CloseReason.RESTARTING)
         if self._registry.leaving:
             waits = [self._tasks.spawn("idle", self._idle.wait()), self._tasks.spawn("now", now.wait())]
             await asyncio.wait(

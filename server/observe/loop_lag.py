@@ -14,7 +14,7 @@ from server.observe.log_rate import LogRate
 
 log = structlog.get_logger("lockgate.loop")
 
-BEAT_S = 0.02
+BEAT_S = 0.1
 """Between two beats. Shorter, and more stalls are seen; but an idle server wakes up more often."""
 TOLERANCE_S = 0.01
 """What a loop with enough to do is late by, and the precision of its timers."""

@@ -6,6 +6,7 @@ after the other, however they arrive.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -21,6 +22,9 @@ from server.sessions.away import Away
 from server.sessions.expiry import Expiry
 from server.sessions.notices import RESUMED, SINGLE_SOCKET, notice
 from server.sessions.session import Session, SessionState, Socket
+
+BATCH = 200
+"""Sockets that are closed in one turn of the loop when the server stops: some milliseconds' work."""
 
 log = structlog.get_logger("lockgate.sessions")
 
@@ -169,9 +173,11 @@ class Registry:
                 ended += 1
         return ended
 
-    def end_all(self, reason: CloseReason) -> None:
-        for session in list(self._sessions.values()):
+    def end_some(self, reason: CloseReason) -> bool:
+        """End a batch of all sessions. Whether there are more: let others have a turn before the next."""
+        for session in list(islice(self._sessions.values(), BATCH)):
             session.end(reason)
+        return bool(self._sessions)
 
     def abort_all(self) -> None:
         """Drop TCP of every session that is still on its way out."""

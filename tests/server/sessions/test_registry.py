@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from protocol.close import CloseReason
 from protocol.envelope import Format
 from protocol.messages import UserPresence
+from server.sessions import registry
 from server.sessions.session import SessionState
 from tests.support.players import ALICE, BOB, CAROL, NEW_ID
 from tests.support.seats import Seated, Table
@@ -169,7 +170,7 @@ def test_the_end_of_all_waits_until_the_last_connection_is_gone() -> None:
     idle: list[bool] = []
     table.registry.on_idle = lambda: idle.append(True)
 
-    table.registry.end_all(CloseReason.RESTARTING)
+    assert not table.registry.end_some(CloseReason.RESTARTING)
     assert table.registry.leaving == 2
     seated[0].lose()
     assert idle == []
@@ -178,6 +179,18 @@ def test_the_end_of_all_waits_until_the_last_connection_is_gone() -> None:
     seated[1].lose()
 
     assert idle == [True]
+
+
+def test_when_the_server_stops_sockets_are_closed_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "BATCH", 2)
+    table = Table()
+    players = [UserPresence(user_id=f"{n}", session_id=f"{n}", username=f"{n}") for n in range(5)]
+    seated = [table.seat(player) for player in players]
+
+    more = [table.registry.end_some(CloseReason.RESTARTING) for _ in range(3)]
+
+    assert more == [True, True, False]
+    assert [each.session.close_code for each in seated] == [4001] * 5
 
 
 @pytest.mark.parametrize("player", [ALICE, BOB])
