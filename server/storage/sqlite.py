@@ -6,6 +6,7 @@ it is on disk, stays SQLite's business. Knows the driver from inside; the tests 
 changes.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -75,6 +76,13 @@ class Cursor:
 class Connection(aiosqlite.Connection):
     """The driver's connection with cursors of our own. Await it to connect."""
 
+    _stopped: asyncio.Future[Any] | None = None
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Let the thread end. Gives what is done when it has, as the driver does."""
+        self._stopped = super().stop()
+        return self._stopped
+
     def cursor(self) -> Cursor:  # type: ignore[override]  # entered as the driver's is, without a visit
         return Cursor(self)
 
@@ -104,4 +112,10 @@ async def connect(path: Path) -> Connection:
     connection = Connection(lambda: sqlite3.connect(path, check_same_thread=False), CHUNK)
     # A process that ends without closing its database must not wait for this thread.
     connection._thread.daemon = True
-    return cast(Connection, await connection)
+    try:
+        return cast(Connection, await connection)
+    except Exception:
+        # The driver has told its thread to end, and would leave it to tell so to a loop that may be closed.
+        if connection._stopped is not None:
+            await connection._stopped
+        raise
