@@ -64,7 +64,7 @@ class Performer:
         pong = heartbeat(payload, form)
         if pong is not None:
             self.heartbeats += 1
-            session.send(build(FIRST_BYTE[form], pong))
+            session.socket.answer(build(FIRST_BYTE[form], pong))
             return
         cid, handled = self._router.answer(session.presence, payload, form)
         if isinstance(handled, list):

@@ -46,6 +46,8 @@ def test_a_plain_ping_is_answered(payload: bytes, answer: bytes) -> None:
         b'{"cid":"","ping":{},"cid":""}',
         b'{"cid":"1","cid":"2","ping":{}}',
         b'{"ping":{},"ping":{}}',
+        b'{"ping":{},"cid":"%b"}' % (b"x" * 128),
+        b'{"cid":"","ping":{}}'[:-1],
     ],
 )
 def test_anything_else_is_left_to_be_decoded(payload: bytes) -> None:

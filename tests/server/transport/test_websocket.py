@@ -352,3 +352,21 @@ def test_any_stream_means_what_the_library_says_it_means(case: tuple[bytes, list
     assert wire.listener.messages == messages
     assert sent_frames(wire.transport.written) == sent
     assert bool(wire.listener.closes) == ended
+
+
+def test_an_answer_is_written_at_once_but_never_before_what_waits() -> None:
+    wire = Wire()
+
+    wire.socket.answer(b"first")
+    assert wire.transport.writes == [b"first"]
+    wire.outbox.put(b"second")
+    wire.socket.answer(b"third")
+    wire.turn()
+    assert wire.transport.writes[1:] == [b"secondthird"]
+    wire.socket.pause_writing()
+    wire.socket.answer(b"fourth")
+    assert wire.outbox.queued == 6
+    wire.socket.resume_writing()
+
+    assert wire.transport.writes[2:] == [b"fourth"]
+    assert (wire.socket.messages_out, wire.socket.bytes_out) == (4, 22)
