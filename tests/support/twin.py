@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from server.config import AdmissionSettings
-from server.sections import SessionSettings
+from server.sections import SessionSettings, SocketSettings
 from server.sessions.registry import Registry
+from server.transport.round_trips import RoundTrips
 from server.web.address import ClientAddresses
 from server.web.browsers import Browsers
 from server.web.entrance import Entrance
@@ -96,7 +97,7 @@ async def running_twin(
             return Upgrade(
                 browsers.callers,
                 cast(Registry, None),
-                cast(Sockets, None),
+                Sockets(SocketSettings(), clock, RoundTrips(clock.monotonic, lambda: True)),
                 gate.ids,
                 Entrance(AdmissionSettings(), ClientAddresses(()), clock),
             )
