@@ -75,18 +75,20 @@ class Hostile(ABC):
         self._plan = crowd.plan
         self._number = number
         self._match = match
+        self._rest_s = crowd.plan.rest_s
         self._player: Rude | None = None
 
     async def live(self) -> None:
         """Visit after visit. Runs until cancelled."""
         try:
+            await self._crowd.pause((0, self._rest_s[1]))
             while True:
                 try:
                     await self._visit()
                 except SwarmError as error:
                     self._crowd.faults[f"{type(self).__name__}: {error}"] += 1
                 self._end()
-                await self._crowd.pause(self._plan.rest_s)
+                await self._crowd.pause(self._rest_s)
         finally:
             self._end()
 
@@ -177,7 +179,10 @@ class Slow(Hostile):
 class Flooder(Hostile):
     """Sends as fast as the socket takes it, into a match of its own."""
 
-    _refused = 0
+    def __init__(self, crowd: Crowd, number: int, match: str) -> None:
+        super().__init__(crowd, number, match)
+        self._rest_s = crowd.plan.flood_rest_s
+        self._refused = 0
 
     async def _visit(self) -> None:
         player = await self._come(narrow=False)

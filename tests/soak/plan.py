@@ -23,7 +23,7 @@ class Plan:
     players: int = 2000
     seconds: float = 1800.0
     seed: int = 1
-    rate: float = 1.5
+    rate: float = 1.0
     """Messages of an honest player per second."""
     share: float = 0.05
     """Of all players, for each kind that is not honest."""
@@ -33,6 +33,8 @@ class Plan:
     back_within_s: float = 2.0
     rest_s: tuple[float, float] = (10.0, 30.0)
     """How long those who are not honest stay away, and behave."""
+    flood_rest_s: tuple[float, float] = (20.0, 60.0)
+    """How long a flooder stays away: each flood is a few thousand messages to handle."""
     bulk_every_s: float = 0.5
     """Between the messages of 2 KiB that slow readers are sent by each of their own match."""
     age_s: float = 10.0
@@ -63,6 +65,7 @@ def hasty(players: int, seconds: float, seed: int = 1) -> Plan:
         storm_every_s=2,
         back_within_s=0.5,
         rest_s=(0.2, 0.6),
+        flood_rest_s=(0.2, 0.6),
         bulk_every_s=0.02,
         age_s=1,
         pong_timeout_s=3,
