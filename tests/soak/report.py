@@ -59,7 +59,7 @@ def memory(soak: Soak) -> list[str]:
     """Resident memory at minute marks, and how it grew over the second half."""
     marks: dict[int, int] = {}
     for second, size in soak.memory:
-        marks[round(second / 60)] = size // 1024
+        marks.setdefault(int(second // 60), size // 1024)
     return [
         "resident KiB by minute: " + " ".join(f"{minute}:{size}" for minute, size in marks.items()),
         f"slope over the second half: {growth(soak) / 1024:+.1f} KiB a minute",
