@@ -2,7 +2,7 @@
 # ARGS passes options on: make swarm ARGS="--players 50", make test ARGS="-k party -x".
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench soak fuzz fuzz-frames swarm e2e lock clean help
+.PHONY: run test check bench soak soak-players fuzz fuzz-frames swarm e2e lock clean help
 
 SHELL := /bin/sh
 
@@ -34,6 +34,9 @@ bench: $(VENV)/test.stamp ## Measure CPU and memory beside other WebSocket serve
 
 soak: $(VENV)/test.stamp ## Let hostile clients loose on a server for ten minutes (ARGS="--seconds 60")
 	@$(PY) -m tests.fuzz.sockets $(ARGS)
+
+soak-players: $(VENV)/test.stamp ## Send 2,000 players, not all of them honest, for half an hour (ARGS="--minutes 1")
+	@$(PY) -m tests.soak $(ARGS)
 
 fuzz: $(VENV)/test.stamp ## Change good identity tokens in every way for ten minutes (LOCKGATE_FUZZ_S=60)
 	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s tests/fuzz $(ARGS)

@@ -17,6 +17,7 @@ TARGETS = [
     "check",
     "bench",
     "soak",
+    "soak-players",
     "fuzz",
     "fuzz-frames",
     "swarm",

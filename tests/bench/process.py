@@ -30,24 +30,34 @@ RAISED_RATES = {"LOCKGATE_SOCKET__MESSAGES_PER_S": "1000000", "LOCKGATE_SOCKET__
 class ServerProcess:
     """Runs `command` pinned to `core`; ready when it has printed a line that holds `ready`."""
 
-    def __init__(self, command: Sequence[str], ready: str, core: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        ready: str,
+        core: int,
+        environment: Mapping[str, str],
+        errors: Path | None = None,
+    ) -> None:
+        """`errors`: the file that its standard error goes to, if anybody wants it."""
         self._command = list(command)
         self._ready = ready.encode()
         self._core = core
         self._environment = {**os.environ, **environment}
+        self._errors = Path(os.devnull) if errors is None else errors
 
     def __enter__(self) -> Self:
         # A file, not a pipe: one that nobody reads while the load runs would stop the server.
         self._output = tempfile.NamedTemporaryFile("ab")
         self.born = time.time()
         """Unix seconds."""
-        self._process = subprocess.Popen(
-            self._command,
-            stdout=self._output,
-            stderr=subprocess.DEVNULL,
-            env=self._environment,
-            preexec_fn=lambda: os.sched_setaffinity(0, {self._core}),
-        )
+        with self._errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=self._output,
+                stderr=errors,
+                env=self._environment,
+                preexec_fn=lambda: os.sched_setaffinity(0, {self._core}),
+            )
         self.ready_line = self._wait_until_ready()
         return self
 
@@ -57,6 +67,16 @@ class ServerProcess:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         self._output.close()
+
+    @property
+    def log(self) -> Path:
+        """What it has printed so far; gone when the block ends."""
+        return Path(self._output.name)
+
+    def stop(self, limit_s: float = 15) -> int:
+        """End it as an operator does, and give its exit status. Raises TimeoutExpired."""
+        self._process.terminate()
+        return self._process.wait(limit_s)
 
     def cpu_s(self) -> float:
         """CPU seconds of all its threads so far, user and system, from the scheduler's own count."""
