@@ -33,7 +33,9 @@ from tests.bench.load import Client, Echo, FanOut, connect, measure, quiet, rese
 from tests.bench.logins import LoginBench
 from tests.bench.matchmaker import MatchmakerBench
 from tests.bench.process import ADMIT_ALL, RAISED_RATES, ServerProcess
+from tests.bench.relay import RelayBench
 from tests.bench.report import say, table
+from tests.bench.rush import RushBench
 from tests.bench.start import StartBench
 from tests.bench.tokens import TokenBench
 from tests.support.node import NODE, PackagesMissing, install_packages
@@ -60,6 +62,10 @@ CODEC_ROWS = "codec"
 """What `--only` calls those of reading and writing messages."""
 IDLE_ROWS = "idle sockets"
 """What it calls those of sockets that only answer pings."""
+RELAY_ROWS = "relay"
+"""What it calls those of relayed matches on an open schedule."""
+RUSH_ROWS = "rush"
+"""What it calls those of thousands who come at once."""
 START_ROWS = "start"
 """What it calls those of the server's start."""
 DATA = "eyJ4IjoxMi41LCJ5IjozLjI1fQ=="
@@ -224,6 +230,19 @@ class Bench:
         ours = self.contenders[0]
         return IdleBench(lambda: ours.start(self._core), ours.port, self.tokens)
 
+    def rush(self) -> RushBench:
+        """The measurements of thousands who come at once."""
+        return RushBench(lambda: self.contenders[0].start(self._core), self.tokens)
+
+    def relay(self) -> RelayBench:
+        """The measurements of relayed matches on an open schedule."""
+        ours = self.contenders[0]
+
+        def start(settings: dict[str, str]) -> ServerProcess:
+            return replace(ours, environment={**ours.environment, **settings}).start(self._core)
+
+        return RelayBench(start, ours.port, self.tokens, self._join)
+
     async def run(self, contender: Contender, scenario: Scenario) -> float:
         with contender.start(self._core) as server:
             return await scenario(server, contender.port(server.ready_line))
@@ -320,12 +339,18 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         idle = bench.idle() if options.only in IDLE_ROWS else None
         if idle is not None:
             await idle.run()
+        relay = bench.relay() if options.only in RELAY_ROWS else None
+        if relay is not None:
+            await relay.run()
+        rush = bench.rush() if options.only in RUSH_ROWS else None
+        if rush is not None:
+            await rush.run()
     say(f"\n{platform.platform()}, {cpu_model()}, Python {platform.python_version()}")
     say(f"server on core {cores[-1]}, load on core {cores[0]}")
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, arrivals, tokens, codec, matchmaker, start, arenas, idle):
+    for part in (followers, logins, arrivals, tokens, codec, matchmaker, start, arenas, idle, relay, rush):
         if part is not None:
             say(f"\n{part.report()}")
 

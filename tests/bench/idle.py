@@ -18,7 +18,6 @@ WARM = 50
 SETTLED_S = 17.0
 """Until every socket had its first ping, and is in its rhythm."""
 FOR_S = 30.0
-PONG = bytes((FIN_PONG, MASKED)) + ZERO_KEY
 
 
 class IdleBench:
@@ -53,7 +52,8 @@ class IdleBench:
                 await quiet(clients)
                 kib = (server.rss_bytes() - before) / count / 1024
                 for client in clients:
-                    client.on_bytes = _answering(client)
+                    client.on_data = _answering(client)
+                    client.kept = b""
                 await asyncio.sleep(SETTLED_S)
                 spent_us = await self._spent_us(server, FOR_S)
                 reset(clients)
@@ -72,6 +72,9 @@ class IdleBench:
         return (server.cpu_s() - cpu_s) / for_s * 1e6
 
 
-def _answering(client: Client) -> Callable[[int], None]:
-    # Nothing but pings comes to a socket that is idle.
-    return lambda _size: client.transport.write(PONG)
+def _answering(client: Client) -> Callable[[bytes], None]:
+    # Nothing but pings comes to a socket that is idle: what they carry comes back, masked by zeros.
+    def answer(data: bytes) -> None:
+        client.transport.write(bytes((FIN_PONG, MASKED | len(data) - 2)) + ZERO_KEY + data[2:])
+
+    return answer

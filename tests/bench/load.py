@@ -35,6 +35,7 @@ class Client(asyncio.Protocol):
         self.kept = b""
         self.received = 0
         self.on_bytes: Callable[[int], None] | None = None
+        self.on_data: Callable[[bytes], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's has the same methods
@@ -45,6 +46,8 @@ class Client(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
+        if self.on_data is not None:
+            self.on_data(data)
         if self.on_bytes is not None:
             self.on_bytes(len(data))
             return
