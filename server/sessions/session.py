@@ -173,11 +173,6 @@ class Session:
             envelope = Envelope(message, cid)
             self.outbox.put(frame(envelope, self.form), envelope)
 
-    def send(self, whole: bytes) -> None:
-        """Queue a whole frame, in this socket's format; dropped while there is no socket."""
-        if self.state is _OPEN:
-            self.outbox.put(whole)
-
     def end(self, reason: CloseReason) -> None:
         """Close from our side: what is queued goes out first. No-op when the session has ended."""
         if self.state is SessionState.OPEN:
@@ -239,7 +234,8 @@ class Session:
 
     def _put_down(self) -> None:
         self._move(SessionState.AWAY)
-        self.missed |= self.socket.unconfirmed or self.outbox.park()
+        if self.outbox.park() or self.socket.unconfirmed:
+            self.missed = True
         self.socket.abandon()
 
     def _outgoing_full(self, cause: Overflow) -> bool:

@@ -125,16 +125,18 @@ def test_what_waits_in_the_turn_of_the_drop_counts_as_missed() -> None:
     assert notifications(room.alice.heard()) == [("resumed", -1003)]
 
 
-def test_the_new_socket_may_speak_the_other_format() -> None:
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_the_new_socket_may_speak_the_other_format(confirmed: bool) -> None:
     room = Room()
-    room.confirm()
+    if confirmed:
+        room.confirm()
     room.alice.lose()
     room.say(room.bob, "MQ==")
 
     room.alice.come_back(Format.PROTOBUF)
     room.say(room.bob, "Mg==")
 
-    assert told(room.alice) == ["MQ==", "Mg=="]
+    assert [word for word in told(room.alice) if word != "notifications"] == ["MQ==", "Mg=="]
     room.say(room.alice, "aGk=")
     assert told(room.bob) == ["aGk="]
 
@@ -241,13 +243,16 @@ def test_with_many_sockets_for_each_login_only_a_dropped_one_is_gone_on_with() -
     assert room.alice.come_back()
 
 
-def test_who_is_away_for_too_much_loses_the_news_and_not_the_place() -> None:
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_who_is_away_for_too_much_loses_the_news_and_not_the_place(confirmed: bool) -> None:
     room = Room(limit_bytes=16_384)
-    room.confirm()
+    if confirmed:
+        room.confirm()
     room.alice.lose()
 
     for _ in range(20):
         room.say(room.bob, "eHh4" * 300)
+        assert room.alice.session.outbox.unsent <= 16_384
     room.sweep(20)  # longer than bytes may wait for a socket
     room.alice.come_back()
 

@@ -145,7 +145,7 @@ def test_a_session_ends_once_whoever_ends_it_first() -> None:
     session.end(CloseReason.DISCONNECTED)
     session.closed(1006, "", dropped=False)
     session.received(b"late", binary=False)
-    session.send(b"late")
+    session.tell(Pong())
     session.tell(Pong())
     session.lost()
 
@@ -178,7 +178,7 @@ def test_a_burst_beyond_the_limit_is_fine_when_the_socket_takes_it() -> None:
     session, socket, _ = connected(limit_bytes=100)
 
     for _ in range(5):
-        session.send(b"x" * 60)
+        session.outbox.put(b"x" * 60)
 
     assert session.state is SessionState.OPEN
     assert socket.closes == []
@@ -189,11 +189,11 @@ def test_more_unsent_bytes_than_the_limit_end_it_and_free_the_queue() -> None:
 
     session.tell(Pong(), "1")
     socket.flush()
-    session.send(b"x" * 77)
+    session.outbox.put(b"x" * 77)
     assert session.outbox.unsent == 100
     assert session.state is SessionState.OPEN
     with capture_logs() as logged:
-        session.send(b"x")
+        session.outbox.put(b"x")
 
     assert socket.closes == [CloseReason.QUEUE_FULL]
     assert owner.log == [("ended", (1000, "session outgoing queue full"))]
