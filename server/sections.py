@@ -304,9 +304,9 @@ class SocketSettings(Section):
     """Everything waits so long for more to leave with it in one write; 0: for the end of the loop's turn.
     With a few milliseconds a busy server does with less CPU time, and all is later by up to as many."""
     outgoing_limit_bytes: Annotated[int, Field(ge=16 * 1024)] = 1_048_576
-    """Unsent bytes per socket, the transport's buffer included. Of more, unreliable match data is dropped and
-    presence events are merged; if that does not help, the socket is closed. Too few, and a short stall of a
-    phone closes it; too many, and slow readers take the memory of all."""
+    """Unsent bytes per socket, the transport's buffer included; a waiting frame counts 256 more. Of more,
+    unreliable match data is dropped and presence events are merged; if that does not help, the socket is
+    closed. Too few, and a short stall of a phone closes it; too many, and slow readers take all memory."""
     outgoing_age_s: Positive = 10
     """A socket whose oldest unsent byte is older is closed; looked at about once a second. Short, and a weak
     connection never gets over a bad moment; long, and a player is shown a past that nobody can act on."""

@@ -14,6 +14,8 @@ from protocol.messages import MatchData
 
 Content = Message | Envelope | None
 """What a frame holds: a message, a reply with its cid, or nothing that is known of."""
+ENTRY_BYTES = 256
+"""What is kept for a frame besides its bytes, about. It counts: many small ones take a lot of memory."""
 CONTROL = "control"
 """How frames without a message are called in counters."""
 
@@ -61,7 +63,7 @@ class Backlog:
         self._receiver = receiver
         self._counts = counts
         self.size = 0
-        """Bytes that wait, or somewhat more."""
+        """Bytes that wait, with what is kept for them."""
         self._settled_size = 0
         self._forget_all()
 
@@ -76,7 +78,7 @@ class Backlog:
 
     def add(self, whole: bytes, content: Content, now: float, latest_key: str = "") -> None:
         """Let one frame wait, behind all others."""
-        self._admit(_Waiting(whole, content, len(whole), now, latest_key))
+        self._admit(_Waiting(whole, content, len(whole) + ENTRY_BYTES, now, latest_key))
 
     def shrink(self, target: int) -> None:
         """Come down to `target` bytes, as far as that can be done."""
@@ -113,7 +115,7 @@ class Backlog:
                 content = waiting.content
                 envelope = content if isinstance(content, Envelope) else Envelope(content)
                 waiting.whole = frame(envelope, form)
-                waiting.size = len(waiting.whole)
+                waiting.size = len(waiting.whole) + ENTRY_BYTES
             waiting.since = now
         self._admit_all(kept)
 
@@ -206,7 +208,7 @@ class Backlog:
         """Merge what dropped data kept apart, and measure what the differences come to."""
         self._admit_all(list(self._waiting.values()))
         for waiting in self._waiting.values():
-            waiting.size = len(self._whole(waiting))
+            waiting.size = len(self._whole(waiting)) + ENTRY_BYTES
         self.size = self._settled_size = sum(waiting.size for waiting in self._waiting.values())
 
     def _admit_all(self, all_waiting: list[_Waiting]) -> None:

@@ -35,8 +35,6 @@ CONTROL = frozenset({FIN_PING, FIN_PONG, FIN_CLOSE})
 """First bytes of control frames, which may come between the fragments of a message."""
 FRAMES_PER_TURN = 64
 """Frames of one peer that are handled before others have their turn; about a millisecond's work."""
-BYTES_PER_TURN = 4096
-"""The same for what a peer sends behind an error or a close, where the library looks for its close frame."""
 MAX_CONTROL_BYTES = 125
 """Payload of a control frame at most (RFC 6455, section 5.5)."""
 ABNORMAL = 1006
@@ -218,17 +216,8 @@ class WebSocket(asyncio.Protocol):
                 end = start + data[position + 1] - MASKED
             else:
                 start, end = extent(data, position)
-            if (
-                end - start > self._max_message_bytes
-                or (start and data[position + 1] < MASKED)
-                or (self._library is not None and self._library.state is not State.OPEN)
-            ):
-                # The library refuses what is too long or unmasked, and waits for the peer's close.
-                self._feed(data[position : position + BYTES_PER_TURN])
-                position += BYTES_PER_TURN
-                if position < size:
-                    self._rest = data[position:]
-                    self._take_turns()
+            if end - start > self._max_message_bytes or (start and data[position + 1] < MASKED):
+                self._feed(data[position:])  # the library refuses what is too long or unmasked
                 return
             if not start or end > size:
                 if size - position > 1 and is_hopeless(data, position, self._max_message_bytes):
@@ -236,7 +225,11 @@ class WebSocket(asyncio.Protocol):
                     return
                 break
             first = data[position]
-            if first in MESSAGES and self._fragments is None:
+            if self._library is not None and self._library.state is not State.OPEN:
+                # Whole messages are not looked at any more; the library waits for the peer's close.
+                if first not in MESSAGES or self._fragments is not None:
+                    self._feed(data[position:end])
+            elif first in MESSAGES and self._fragments is None:
                 self.messages_in += 1
                 payload = apply_mask(data[start:end], data[start - 4 : start])
                 self._listener.received(payload, binary=first == FIN_BINARY)

@@ -1,5 +1,6 @@
 """What waits for a peer that is behind: in order, and what may be left out."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from protocol.messages import (
     StatusPresenceEvent,
     UserPresence,
 )
+from server.sessions import backlog as module
 from server.sessions.backlog import Backlog, Counts
 from tests.support.players import ALICE, BOB, CAROL
 
@@ -317,4 +319,21 @@ def test_for_another_socket_all_that_was_said_is_written_anew(waiting: Waiting, 
 
     assert waiting.backlog.since == 7.0
     assert waiting.take() == [data("1"), joins(ALICE, BOB), Pong()]
+    assert waiting.backlog.size == 0
+
+
+def test_many_small_frames_count_as_what_is_kept_for_them(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ENTRY_BYTES", 256)
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            waiting.add(data(f"{number}", ALICE))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 1.5 * waiting.backlog.size  # the messages themselves are others' too
+    waiting.backlog.shrink(0)
     assert waiting.backlog.size == 0

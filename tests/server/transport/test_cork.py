@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from server.transport.cork import Cork
+from server.transport.cork import TURNS_AT_ONCE, Cork
 
 
 class Socket:
@@ -70,3 +70,25 @@ def test_with_a_pause_all_that_is_written_within_it_is_gathered() -> None:
     assert (first.flushes, second.flushes) == (1, 1)
     cork.add(first)
     assert len(later) == 1
+
+
+def test_of_many_that_wait_for_a_turn_a_few_have_it_at_a_time() -> None:
+    soon: list[Callable[[], None]] = []
+    called: list[int] = []
+    cork = Cork(soon.append)
+
+    def greedy() -> None:
+        called.append(-1)
+        cork.soon(greedy)
+
+    cork.soon(greedy)
+    for number in range(TURNS_AT_ONCE + 1):
+        cork.soon(lambda number=number: called.append(number))  # type: ignore[misc]  # a default binds it
+    assert len(soon) == 1
+    soon.pop()()
+    assert called == [-1, 0, 1, 2]
+    assert len(soon) == 1
+    soon.pop()()
+
+    assert called == [-1, 0, 1, 2, 3, 4, -1]
+    assert len(soon) == 1

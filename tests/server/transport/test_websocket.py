@@ -12,6 +12,7 @@ from websockets.protocol import Protocol, Side, State
 
 from protocol.close import CloseReason
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, build
+from server.sessions.backlog import ENTRY_BYTES
 from tests.support.transport import Wire, masked
 
 TEXT_START, BINARY_START, CONTINUATION, FIN_CONTINUATION = 0x01, 0x02, 0x00, 0x80
@@ -239,7 +240,7 @@ def test_nothing_is_written_while_the_peer_is_behind() -> None:
     wire.outbox.put(b"later")
     wire.turn()
     assert wire.transport.writes == []
-    assert wire.outbox.unsent == 5
+    assert wire.outbox.unsent == 5 + ENTRY_BYTES
     wire.socket.resume_writing()
 
     assert wire.transport.writes == [b"later"]
@@ -365,7 +366,7 @@ def test_an_answer_is_written_at_once_but_never_before_what_waits() -> None:
     assert wire.transport.writes[1:] == [b"secondthird"]
     wire.socket.pause_writing()
     wire.socket.answer(b"fourth")
-    assert wire.outbox.queued == 6
+    assert wire.outbox.queued == 6 + ENTRY_BYTES
     wire.socket.resume_writing()
 
     assert wire.transport.writes[2:] == [b"fourth"]
