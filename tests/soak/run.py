@@ -48,6 +48,11 @@ class Soak:
 
     async def run(self) -> None:
         began = time.monotonic()
+        self._say(
+            f"{len(self._honest)} honest players and {len(self._hostile)} others for"
+            f" {self._plan.seconds:g} s; {self._plan.rate:g} messages a second each,"
+            f" matches of {self._plan.match_size}"
+        )
         await asyncio.gather(*(each.enter() for each in self._honest))
         self._say(f"{len(self._honest)} honest players came in within {time.monotonic() - began:.1f} s")
         self.before = await asyncio.to_thread(scrape, self._ops)

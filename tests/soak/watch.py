@@ -77,6 +77,7 @@ class Log:
     def __init__(self, output: Path, errors: Path) -> None:
         self.endings: Counter[str] = Counter()
         self.levels: Counter[str] = Counter()
+        self.warnings: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         """Events of level error and above, and lines that are no events."""
         with output.open(encoding="utf-8") as lines:
@@ -91,6 +92,8 @@ class Log:
                 continue
             event = json.loads(line)
             self.levels[event["level"]] += 1
+            if event["level"] == "warning":
+                self.warnings[event["event"]] += 1
             if event["event"] == "socket_closed":
                 self.endings[f"{event['code']} {event['reason']}".rstrip()] += 1
             if event["level"] in ("error", "critical") or "exception" in event:
