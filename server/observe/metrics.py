@@ -27,7 +27,7 @@ class Metric(NamedTuple):
 
 
 METRICS: Mapping[str, Metric] = {
-    "lockgate_sockets_open": Metric("gauge", "Sockets that play."),
+    "lockgate_sockets_open": Metric("gauge", "Sockets that play, and places held for those that dropped."),
     "lockgate_sessions_away": Metric("gauge", "Players whose place is held although their socket dropped."),
     "lockgate_sessions_not_held_total": Metric("counter", "Places that were not held: there were too many."),
     "lockgate_sessions_resumed_total": Metric("counter", "Sessions that went on with another socket."),
