@@ -4,9 +4,12 @@ Knows nothing of HTTP but the one answer that turns away. What it lets in is mad
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from server.tasks import TaskOwner
+from server.web.acceptor import Acceptor
 from server.web.connections import Connection, Peer
 from server.web.entrance import Entrance
 
@@ -78,6 +81,35 @@ class Doorkeeper(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+class PlainDoor:
+    """Where connections without TLS come in. `listen`, then `close`."""
+
+    def __init__(self, entrance: Entrance, make: Callable[[], Admitted], tasks: TaskOwner) -> None:
+        self._entrance = entrance
+        self._make = make
+        self._tasks = tasks
+        self._acceptor = Acceptor(self._take)
+
+    async def listen(self, host: str, port: int, backlog: int) -> tuple[str, int]:
+        """Returns the bound address. Raises OSError."""
+        return await self._acceptor.listen(host, port, backlog)
+
+    async def close(self) -> None:
+        self._acceptor.close()
+        await self._tasks.idle()
+
+    def _take(self, client: socket.socket, _address: object) -> None:
+        _ = self._tasks.spawn("connection", self._let_in(client))
+
+    async def _let_in(self, client: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Doorkeeper(self._entrance, self._make), client
+            )
+        except OSError:
+            client.close()  # the peer has gone already
 
 
 def refusal(retry_after_s: int) -> bytes:

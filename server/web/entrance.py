@@ -16,6 +16,10 @@ from server.web.address import ClientAddresses, site_of
 from server.web.admission import Admission
 from server.web.connections import Connection, Connections, Peer
 from server.web.refusals import Reason, Refusals
+from server.web.turns import Turns
+
+REQUESTS_AT_ONCE = 32
+"""First requests of connections that are looked at in one turn of the loop: some ten milliseconds' work."""
 
 log = structlog.get_logger("lockgate.web")
 
@@ -36,6 +40,8 @@ class Entrance:
         )
         self.admission = Admission(settings, self.refusals)
         self.connections = Connections(settings, self.refusals)
+        self.turns = Turns(REQUESTS_AT_ONCE)
+        """Of the first requests of new connections."""
         self.head_timeout_s = settings.head_timeout_s
         self._interval_s = min(1.0, settings.head_timeout_s / 4)
         self._swept_at = clock.monotonic()

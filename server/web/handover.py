@@ -17,6 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 from server.web.connections import Connection
 from server.web.entrance import Entrance
 from server.web.errors import Code, failed
+from server.web.turns import Turns
 
 PROVED_WITH = "3.14.5"
 """The version of aiohttp with which all of this was tried."""
@@ -27,13 +28,16 @@ TOO_LATE = (
 )
 """The whole answer to a request that did not come in time (RFC 9110 section 15.5.9)."""
 
+MAX_HELD = 16_384
+"""Bytes of a first request that may wait for their turn; a peer that sends more at once need not."""
+
 _PEER_FAULTS = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
 
 
 class HttpConnection(RequestHandler):
     """One connection that aiohttp serves. Without `admitted` nobody is told how far it has got."""
 
-    __slots__ = ("_body", "_entrance", "_place", "_wire")
+    __slots__ = ("_body", "_entrance", "_held", "_place", "_wire")
 
     def __init__(self, entrance: Entrance | None, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
@@ -41,6 +45,8 @@ class HttpConnection(RequestHandler):
         self._place: Connection | None = None
         self._wire: asyncio.Transport | None = None
         self._body: StreamReader | None = None
+        self._held = b""
+        """What the peer said before it had its turn: the beginning of its first request."""
 
     # ---- how far it has got
 
@@ -57,7 +63,32 @@ class HttpConnection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         if data and self._entrance is not None and self._place is not None:
             self._entrance.connections.heard(self._place, self._entrance.now)
-        super().data_received(data)
+            if self._is_held(data, self._entrance.turns):
+                return
+        held, self._held = self._held, b""
+        super().data_received(held + data)
+
+    def _is_held(self, data: bytes, turns: Turns) -> bool:
+        """Whether the beginning of the first request waits until others have had their turn."""
+        if self._wire is None or self._body is not None or len(self._held) + len(data) > MAX_HELD:
+            return False
+        if self._held:
+            self._held += data  # the transport may hand out what it had read
+            return True
+        if turns.take():
+            return False
+        self._held = data
+        self._wire.pause_reading()
+        turns.wait(self._have_turn)
+        return True
+
+    def _have_turn(self) -> None:
+        if self._wire is None or self._wire.is_closing():
+            return
+        self._wire.resume_reading()
+        held, self._held = self._held, b""
+        if held:
+            super().data_received(held)
 
     def begun(self, body: StreamReader) -> None:
         """A request is there and will be handled next."""

@@ -1,6 +1,5 @@
 """Where HTTP is listened for: the public addresses through a doorkeeper, those of operators directly."""
 
-import asyncio
 from collections.abc import Callable
 from typing import cast
 
@@ -12,7 +11,7 @@ from server.sections import ListenSettings, parse_address
 from server.tasks import TaskOwner
 from server.web.address import ClientAddresses
 from server.web.certificate import Certificate
-from server.web.doorkeeper import Admitted, Doorkeeper
+from server.web.doorkeeper import Admitted, PlainDoor
 from server.web.entrance import Entrance
 from server.web.handover import SiteRunner
 from server.web.tls_door import TlsDoor
@@ -29,7 +28,7 @@ class Listeners:
         self.entrance = Entrance(admission, ClientAddresses(settings.trusted_proxies), clock)
         self.certificate: Certificate | None = None
         self._runners: list[SiteRunner] = []
-        self._doors: list[asyncio.Server | TlsDoor] = []
+        self._doors: list[PlainDoor | TlsDoor] = []
 
     @property
     def secure(self) -> str:
@@ -61,22 +60,18 @@ class Listeners:
         self._runners.append(runner)
         where = parse_address(address)
         make = cast(Callable[[], Admitted], runner.server)  # what `SiteRunner` makes, once it is set up
-        if self.certificate is not None:
+        door: PlainDoor | TlsDoor
+        if self.certificate is None:
+            door = PlainDoor(self.entrance, make, TaskOwner("door"))
+        else:
             door = TlsDoor(self.entrance, make, self.certificate, TaskOwner("tls"))
-            self._doors.append(door)
-            return _told(await door.listen(where.host, where.port, BACKLOG))
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Doorkeeper(self.entrance, make), where.host, where.port, backlog=BACKLOG
-        )
-        self._doors.append(server)
-        return _told(server.sockets[0].getsockname())
+        self._doors.append(door)
+        return _told(await door.listen(where.host, where.port, BACKLOG))
 
     async def close(self) -> None:
         """Stop listening, the last address first."""
         for door in reversed(self._doors):
-            closing = door.close()
-            if closing is not None:
-                await closing
+            await door.close()
         for runner in reversed(self._runners):
             await runner.cleanup()
         self.entrance.stop()

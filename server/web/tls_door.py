@@ -9,9 +9,8 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-import structlog
-
 from server.tasks import TaskOwner
+from server.web.acceptor import Acceptor
 from server.web.certificate import Certificate
 from server.web.connections import Connection
 from server.web.doorkeeper import Admitted
@@ -20,12 +19,6 @@ from server.web.refusals import Reason
 
 SHUTDOWN_S = 2.0
 """How long the peer's end of TLS is waited for when a connection is closed."""
-AT_ONCE = 64
-"""Connections accepted before others have their turn."""
-RETRY_S = 1.0
-"""After a failure to accept, as for want of descriptors."""
-
-log = structlog.get_logger("lockgate.web")
 
 
 class TlsDoor:
@@ -42,38 +35,15 @@ class TlsDoor:
         self._make = make
         self._certificate = certificate
         self._tasks = tasks
-        self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._acceptor = Acceptor(self._take)
 
     async def listen(self, host: str, port: int, backlog: int) -> tuple[str, int]:
         """Returns the bound address. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
-            listener = socket.create_server(address[:2], family=family, backlog=backlog)
-            listener.setblocking(False)
-            self._sockets.append(listener)
-            self._accepting.append(self._tasks.spawn("accept", self._accept(listener)))
-        name: tuple[str, int] = self._sockets[0].getsockname()
-        return name
+        return await self._acceptor.listen(host, port, backlog)
 
     async def close(self) -> None:
+        self._acceptor.close()
         await self._tasks.cancel_all()
-        for listener in self._sockets:
-            listener.close()
-
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            for _ in range(AT_ONCE):
-                try:
-                    client, address = await loop.sock_accept(listener)
-                except OSError as error:
-                    log.error("accept_failed", reason=error.strerror)
-                    await asyncio.sleep(RETRY_S)  # nothing tells when there are descriptors again
-                else:
-                    self._take(client, address)
-            await asyncio.sleep(0)
 
     def _take(self, client: socket.socket, address: object) -> None:
         handshake = Handshake(address)

@@ -7,11 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from structlog.testing import capture_logs
-
 from server.tasks import TaskOwner
-from server.web import tls_door
 from server.web.certificate import Certificate
 from server.web.entrance import Entrance
 from server.web.tls_door import TlsDoor
@@ -132,25 +128,3 @@ async def test_who_finds_no_place_is_closed_before_anything_is_made(tmp_path: Pa
         assert here.entrance.refusals.counts["connections_total"] == 1
         await hang_up(first)
         await hang_up(second)
-
-
-async def test_a_failure_to_accept_is_told_and_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tls_door, "RETRY_S", 0.01)
-    loop = asyncio.get_running_loop()
-    accept, failures = loop.sock_accept, [OSError(24, "Too many open files")]
-
-    async def fail_once(listener: socket.socket) -> Any:
-        if failures:
-            raise failures.pop()
-        return await accept(listener)
-
-    monkeypatch.setattr(loop, "sock_accept", fail_once)
-    with capture_logs() as entries:
-        async with house(tmp_path) as here:
-            _, writer = await here.enter()
-            await hang_up(writer)
-
-    told = [entry for entry in entries if entry["event"] == "accept_failed"]
-    assert [entry["reason"] for entry in told] == ["Too many open files"]
