@@ -240,7 +240,7 @@ class Server:
         log.info("server_draining", sockets=len(self._registry))
         await self.game.drain(now)
         more = True
-        while more and not now.is_set():
+        while more:
             more = self._registry.end_some(CloseReason.RESTARTING)
             await asyncio.sleep(0)
         self._registry.on_idle = self._idle.set
