@@ -7,7 +7,8 @@
 SHELL := /bin/sh
 
 ARGS ?=
-# Processes that share the tests, a file at a time. Many tests start servers, so more than two want a big machine.
+# Processes that share the tests, a file at a time, in order: the slow files come first, so that none is the last
+# on its own. Many tests start servers, so more than two want a big machine.
 WORKERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -21,7 +22,7 @@ run: $(VENV)/run.stamp ## Start the server for development, with its identity pr
 	@exec $(PY) -m server serve --dev $(ARGS)
 
 test: $(VENV)/test.stamp ## Run every test
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/test.stamp ## Check format, lint, types and the direction of imports
 	@$(PY) -m ruff format --check .
@@ -39,10 +40,10 @@ soak-players: $(VENV)/test.stamp ## Send 2,000 players, not all of them honest, 
 	@$(PY) -m tests.soak $(ARGS)
 
 fuzz: $(VENV)/test.stamp ## Change good identity tokens in every way for ten minutes (LOCKGATE_FUZZ_S=60)
-	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s tests/fuzz $(ARGS)
+	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s -o faulthandler_timeout=0 tests/fuzz $(ARGS)
 
 fuzz-frames: $(VENV)/test.stamp ## Send random frames to a socket and the library for ten minutes (LOCKGATE_FUZZ_SEED=1)
-	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s tests/fuzz/test_frames.py $(ARGS)
+	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s -o faulthandler_timeout=0 tests/fuzz/test_frames.py $(ARGS)
 
 swarm: $(VENV)/run.stamp ## Send 500 players to a running server
 	@$(PY) -m server swarm --players 500 --scenario relay $(ARGS)

@@ -1,6 +1,7 @@
-"""The databases that the same tests are run on."""
+"""The databases that the same tests are run on, and the signals that they are run with."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 from tests.support.databases import sqlite_url
 from tests.support.postgres import Postgres, PostgresMissing, running_postgres
+
+# Started by a shell in the background we ignore Ctrl-C, and so do those whom we start and send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ from tests.support import issuer
 from tests.support.clock import ManualClock
 from tests.support.site import AUTHENTICATE, SERVER_KEY, Gate, Site, bearer, open_gate, running_site
 
+UNHURRIED = AdmissionSettings(handshakes_per_s=0, handshakes_per_s_per_address=0)
+"""Many knock, by a clock that stands still."""
 REFRESH = "/v2/account/session/refresh"
 
 
@@ -99,7 +101,7 @@ async def running_twin(
                 cast(Registry, None),
                 Sockets(SocketSettings(), clock, RoundTrips(clock.monotonic, lambda: True)),
                 gate.ids,
-                Entrance(AdmissionSettings(), ClientAddresses(()), clock),
+                Entrance(UNHURRIED, ClientAddresses(()), clock),
             )
 
         async with running_site(gate, session=session, upgrade=door) as site:
