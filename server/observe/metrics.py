@@ -7,10 +7,11 @@ on the path of a message. Labels have closed value sets: never a player, a match
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, Info, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from server import __version__
 from server.observe.histogram import Histogram
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
@@ -283,8 +284,9 @@ class Readings(Collector):
 
 
 def registry(sources: Mapping[str, Callable[[], Reading]]) -> CollectorRegistry:
-    """What the ops listener shows: our metrics, and the process's."""
+    """What the ops listener shows: our metrics, the process's, and which version this is."""
     made = CollectorRegistry()
+    Info("lockgate_build", "The server's version.", registry=made).info({"version": __version__})
     made.register(Readings(sources))
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)

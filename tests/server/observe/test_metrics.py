@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client import generate_latest
 
+from server import __version__
 from server.observe.histogram import Histogram
 from server.observe.metrics import METRICS, Metric, Reading, Readings, registry
 
@@ -53,6 +54,10 @@ def test_the_process_is_shown_too() -> None:
 
     assert "process_cpu_seconds_total" in shown
     assert "process_resident_memory_bytes" in shown
+
+
+def test_the_server_tells_its_version() -> None:
+    assert f'lockgate_build_info{{version="{__version__}"}} 1.0' in text()
 
 
 def test_a_metric_without_source_and_a_source_without_metric_are_found_at_start() -> None:
