@@ -45,8 +45,8 @@ fuzz: $(VENV)/test.stamp ## Change good identity tokens in every way for ten min
 fuzz-frames: $(VENV)/test.stamp ## Send random frames to a socket and the library for ten minutes (LOCKGATE_FUZZ_SEED=1)
 	@LOCKGATE_FUZZ_S=$${LOCKGATE_FUZZ_S:-600} $(PY) -m pytest -s -o faulthandler_timeout=0 tests/fuzz/test_frames.py $(ARGS)
 
-swarm: $(VENV)/run.stamp ## Send 500 players to a running server
-	@$(PY) -m server swarm --players 500 --scenario relay $(ARGS)
+swarm: $(VENV)/run.stamp ## Send 300 players to a running server for half a minute; report in results/
+	@$(PY) -m server swarm --players 300 --duration 20 --html results/swarm.html --json results/swarm.json $(ARGS)
 
 e2e: $(VENV)/test.stamp ## Run the end-to-end tests only
 	@$(PY) -m pytest tests/e2e $(ARGS)
@@ -96,8 +96,8 @@ lock: $(PY) ## Resolve the newest allowed requirements and write their hashes
 	@$(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "make lock needs a .venv of Python 3.11")'
 	@$(PY) -m venv --clear $(LOCK)
 	@$(LOCK)/bin/python -m pip -qq --no-input install pip-tools
-	@$(COMPILE) -o requirements/run.txt pyproject.toml
-	@$(COMPILE) --extra test -c requirements/run.txt -o requirements/test.txt pyproject.toml
+	@$(COMPILE) --extra swarm -o requirements/run.txt pyproject.toml
+	@$(COMPILE) --extra swarm --extra test -c requirements/run.txt -o requirements/test.txt pyproject.toml
 	@sed -i.old '1i # Written by `make lock`; every file is checked by its hash.' requirements/run.txt requirements/test.txt
 	@rm -rf $(LOCK) requirements/*.old
 

@@ -1,92 +1,310 @@
-"""The command line."""
+"""The command line of `lockgate swarm`: flags, and files of them, become a plan and what to do with it.
+
+A YAML file holds the plan's members by their names; flags stand above it. Some flags are settings of several
+scenarios, so that the common ones need no `--set`.
+"""
 
 import argparse
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, get_args
 
-from protocol.envelope import Format
+import msgspec
+import yaml
 
-FORMATS = {"json": Format.JSON, "protobuf": Format.PROTOBUF}
-"""Values of the `format` parameter of a socket's URL."""
-SCENARIOS = ("relay", "idle")
-MAX_PLAYERS = 1_000_000
+from loadtest.failures import SwarmError
+from loadtest.plan import FormatName, Plan, Shape, SignInWay, of_data
+from loadtest.scenario import find, settings_of
+from loadtest.threshold import parse as parse_threshold
+from loadtest.verdict import check_allowed
+
+COMMANDS: Final = ("run", "list", "compare", "capacity", "agent")
+AGENT_PORT: Final = 7360
+SECRET: Final = "LOCKGATE_SWARM_SECRET"
+"""The environment's variable: what coordinator and agents share must not be seen in a list of processes."""
+MAX_PLAYERS: Final = 1_000_000
+ARRIVALS_PER_S: Final = 100
+
+_PLAIN: Final = {
+    "url": str,
+    "ops": str,
+    "server_pid": int,
+    "server_key": str,
+    "scenario": str,
+    "players": int,
+    "ramp_s": float,
+    "warm_up_s": float,
+    "duration_s": float,
+    "seed": int,
+    "heartbeat_s": float,
+    "workers": int,
+}
+"""Flags that are members of the plan as they are."""
+_PROFILE: Final = {"shape": str, "base": float, "steps": int, "period_s": float, "churn_per_s": float}
+_SIGN_IN: Final = {"way": str, "issuer": str, "client_id": str, "command": str}
+_SHORT: Final = {"match_size": int, "rate": float, "payload_bytes": int}
+"""Settings that have a flag of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where results go; `plain`: no live picture, also on a terminal."""
+
+    json: Path | None = None
+    html: Path | None = None
+    junit: Path | None = None
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One run."""
+    """What was asked for; which members count depends on the command."""
 
-    url: str
-    issuer: str
-    ops: str
-    scenario: str
-    players: int
-    match_size: int
-    rate: float
-    duration_s: float
-    ramp_s: float
-    server_key: str
-    form: Format
-    server_pid: int | None
-    seed: int
+    command: str
+    plan: Plan = field(default_factory=Plan)
+    outputs: Outputs = field(default_factory=Outputs)
+    files: tuple[Path, ...] = ()
+    as_json: bool = False
+    keeps_ramp: bool = False
+    """Whether somebody said how long the ramp is; otherwise it grows with the players."""
+    start: int = 0
+    ceiling: int = 0
+    step: int = 1
+    resolution: float = 0.05
+    confirm: int = 1
+    name: str = ""
+    host: str = "127.0.0.1"
+    port: int = AGENT_PORT
+    folder: Path | None = None
+    commands: bool = False
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the arguments. Exits with status 2 and a hint when they make no sense, as argparse does."""
-    parser = argparse.ArgumentParser(prog="lockgate swarm", description="Load a server with players.")
-    parser.add_argument("--url", type=_http, default="http://127.0.0.1:7350", help="the server")
-    parser.add_argument("--issuer", type=_http, default="http://127.0.0.1:7352", help="development issuer")
-    parser.add_argument("--ops", type=_http, default="http://127.0.0.1:7351", help="the server's /metrics")
-    parser.add_argument("--scenario", choices=SCENARIOS, default="relay")
-    parser.add_argument("--players", type=_count, default=100)
-    parser.add_argument("--match-size", type=_count, default=10, help="players per match (relay)")
-    parser.add_argument("--rate", type=_positive, default=10.0, help="messages per second and player (relay)")
-    parser.add_argument("--duration", type=_positive, default=30.0, help="seconds of load")
-    parser.add_argument("--ramp", type=_not_negative, help="seconds to bring all players in")
-    parser.add_argument("--server-key", default="defaultkey")
-    parser.add_argument("--format", choices=FORMATS, default="json", help="how the sockets speak")
-    parser.add_argument("--server-pid", type=int, help="read the server's use from /proc, not from --ops")
-    parser.add_argument("--seed", type=int, default=1, help="names the players and orders their sends")
-    found = parser.parse_args(arguments)
+def parse(arguments: Sequence[str]) -> Options:
+    """Read the arguments. Exits with status 2 as argparse does; raises SwarmError for what makes no sense."""
+    words = list(arguments)
+    # Without a command it is a run.
+    if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help")):
+        words.insert(0, "run")
+    found = _parser().parse_args(words)
+    match found.kind:
+        case "list":
+            return Options("list", name=found.name)
+        case "compare":
+            return Options("compare", files=(found.a, found.b), as_json=found.json)
+        case "agent":
+            host, port = _address(found.listen)
+            return Options(
+                "agent",
+                plan=Plan(workers=found.workers, agent_secret=os.environ.get(SECRET, "")),
+                host=host,
+                port=port,
+                folder=found.scenarios,
+                commands=found.allow_commands,
+            )
+        case kind:
+            return _of_run(kind, found)
+
+
+def ramp_of(players: int) -> float:
+    """The seconds in which so many come in, where nobody said."""
+    return max(players / ARRIVALS_PER_S, 1.0)
+
+
+def _of_run(kind: str, found: argparse.Namespace) -> Options:
+    plan, keeps_ramp = _plan(found)
+    if kind == "run":
+        return Options("run", plan, Outputs(found.json, found.html, found.junit, found.plain))
+    settings = settings_of(find(plan.scenario), plan.settings)
+    step = found.step or settings.group_size
     return Options(
-        url=found.url,
-        issuer=found.issuer,
-        ops=found.ops,
-        scenario=found.scenario,
-        players=found.players,
-        match_size=found.match_size,
-        rate=found.rate,
-        duration_s=found.duration,
-        ramp_s=found.players / 50 if found.ramp is None else found.ramp,
-        server_key=found.server_key,
-        form=FORMATS[found.format],
-        server_pid=found.server_pid,
-        seed=found.seed,
+        "capacity",
+        plan,
+        Outputs(found.json),
+        keeps_ramp=keeps_ramp,
+        start=found.start or max(step, 10),
+        ceiling=found.ceiling,
+        step=step,
+        resolution=found.resolution,
+        confirm=found.confirm,
     )
 
 
-def _http(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError("must be an http or https URL")
+def _plan(found: argparse.Namespace) -> tuple[Plan, bool]:
+    """And whether it names a ramp. Raises SwarmError for what makes no sense: before anything is started."""
+    data = _of_file(found.file) if found.file else {}
+    given = {name: getattr(found, name) for name in _PLAIN if getattr(found, name) is not None}
+    data |= given
+    for group, flags in (("profile", _PROFILE), ("sign_in", _SIGN_IN)):
+        told = {name: value for name in flags if (value := getattr(found, f"{group}_{name}")) is not None}
+        if told:
+            data[group] = {**_mapping(data.get(group, {}), group), **told}
+    if found.format is not None:
+        data["format"] = found.format
+    settings = {name: value for name in _SHORT if (value := getattr(found, name)) is not None}
+    data["settings"] = {**_mapping(data.get("settings", {}), "settings"), **settings, **dict(found.set or ())}
+    if found.limit:
+        data["limits"] = {**_mapping(data.get("limits", {}), "limits"), **dict(found.limit)}
+    for name in ("sources", "agents", "thresholds", "allow", "pin"):
+        if getattr(found, name):
+            data[name] = [*data.get(name, ()), *getattr(found, name)]
+    plan = of_data({"agent_secret": os.environ.get(SECRET, ""), **data})
+    if "ramp_s" not in data:
+        plan = msgspec.structs.replace(plan, ramp_s=ramp_of(plan.players))
+    _check(plan)
+    # With those that nobody named: a result must say what was played, also to a later program.
+    settings = msgspec.to_builtins(settings_of(find(plan.scenario), plan.settings))
+    return msgspec.structs.replace(plan, settings=settings), "ramp_s" in data
+
+
+def _check(plan: Plan) -> None:
+    for name, url in (("url", plan.url), ("ops", plan.ops), ("issuer", plan.sign_in.issuer)):
+        _check_url(name, url)
+    if not 1 <= plan.players <= MAX_PLAYERS:
+        raise SwarmError(f"players must be 1..{MAX_PLAYERS}")
+    if plan.workers < 1 and not plan.agents:
+        raise SwarmError("somebody must play: at least one worker, or an agent")
+    if plan.duration_s <= 0 or min(plan.ramp_s, plan.warm_up_s, plan.heartbeat_s) < 0:
+        raise SwarmError("durations must be at least 0, and that of the load more")
+    check_allowed(plan.allow)
+    for text in plan.thresholds:
+        parse_threshold(text)
+
+
+def _check_url(name: str, url: str) -> None:
+    if not url:
+        return
+    if not url.startswith(("http://", "https://")):
+        raise SwarmError(f"{name} must be an http or https URL")
+    # Addresses are part of results and messages, which secrets must not be; and paths are put behind them.
+    if any(mark in url for mark in "@?#"):
+        raise SwarmError(f"{name} must be an address only, without a user, a password or a query")
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise SwarmError(f"cannot read {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SwarmError(f"{path} is no YAML: {type(error).__name__}") from None
+    return _mapping(data if data is not None else {}, str(path))
+
+
+def _mapping(data: Any, name: str) -> dict[str, Any]:
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise SwarmError(f"{name} must hold names and their values")
+    return dict(data)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lockgate swarm",
+        description="Load a server with players, and find out whether it keeps its promises meanwhile.",
+        epilog="Exit status: 0 passed, 1 failed, 2 could not run, 3 invalid: the swarm was the bottleneck.",
+    )
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="run|list|compare|capacity|agent")
+    once = kinds.add_parser("run", help="one run (what is done without any of these words)")
+    outcome = _add_run(once)
+    outcome.add_argument("--html", type=Path, metavar="FILE", help="the result as a page with plots")
+    outcome.add_argument("--junit", type=Path, metavar="FILE", help="the verdict for continuous integration")
+    outcome.add_argument("--plain", action="store_true", help="lines instead of a live picture")
+    listing = kinds.add_parser("list", help="the scenarios and their settings")
+    listing.add_argument("name", nargs="?", default="", help="only this one")
+    comparing = kinds.add_parser("compare", help="two results, with confidence bounds")
+    comparing.add_argument("a", type=Path)
+    comparing.add_argument("b", type=Path)
+    comparing.add_argument("--json", action="store_true", help="as data")
+    capacity = kinds.add_parser("capacity", help="the largest number of players that passes")
+    _add_run(capacity)
+    capacity.add_argument("--start", type=int, default=0, help="players of the first run")
+    capacity.add_argument("--ceiling", type=int, default=20_000, help="players at most")
+    capacity.add_argument(
+        "--step", type=int, default=0, help="players come in multiples of it (a whole group)"
+    )
+    capacity.add_argument("--resolution", type=float, default=0.05, help="share to which it is searched")
+    capacity.add_argument("--confirm", type=int, default=1, help="times that the answer must pass again")
+    agent = kinds.add_parser("agent", help=f"lend this machine's workers; the secret is in ${SECRET}")
+    agent.add_argument("--listen", default=f"127.0.0.1:{AGENT_PORT}", metavar="HOST:PORT")
+    agent.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    agent.add_argument("--scenarios", type=Path, metavar="DIR", help="scenario files that may be played")
+    agent.add_argument("--allow-commands", action="store_true", help="a plan may name commands to run here")
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """What a run and a search have in common; the group of its outcome."""
+    default = Plan()
+    load = parser.add_argument_group("load")
+    load.add_argument("--file", type=Path, metavar="YAML", help="a plan; flags stand above it")
+    load.add_argument("--scenario", help=f"a name of `list`, or FILE.py[:NAME] ({default.scenario})")
+    load.add_argument("--set", type=_pair, action="append", metavar="NAME=VALUE", help="of the scenario")
+    for name, kind in _SHORT.items():
+        load.add_argument(f"--{name.replace('_', '-')}", type=kind, help="the same as --set")
+    load.add_argument("--players", type=int, help=f"({default.players})")
+    load.add_argument("--duration", dest="duration_s", type=float, help=f"seconds ({default.duration_s:g})")
+    load.add_argument("--ramp", dest="ramp_s", type=float, help="seconds to come in (100 players a second)")
+    load.add_argument("--warm-up", dest="warm_up_s", type=float, help="seconds that are not timed, behind it")
+    load.add_argument("--profile", dest="profile_shape", choices=get_args(Shape))
+    load.add_argument("--base", dest="profile_base", type=float, help="spike, sawtooth: share at the foot")
+    load.add_argument("--steps", dest="profile_steps", type=int, help="of the profile step")
+    load.add_argument("--period", dest="profile_period_s", type=float, help="seconds of a spike or tooth")
+    load.add_argument(
+        "--churn", dest="profile_churn_per_s", type=float, help="soak: leave and return a second"
+    )
+    load.add_argument(
+        "--heartbeat", dest="heartbeat_s", type=float, help=f"seconds ({default.heartbeat_s:g})"
+    )
+    load.add_argument("--format", choices=get_args(FormatName), help="how the sockets speak (json)")
+    load.add_argument("--seed", type=int, help="names the players and orders what is left to chance")
+    _add_places(parser, default)
+    outcome = parser.add_argument_group("outcome")
+    outcome.add_argument("--threshold", dest="thresholds", action="append", metavar="'deliver_p99<20ms'")
+    outcome.add_argument("--allow", action="append", metavar="COUNTER", help="that does not fail the run")
+    outcome.add_argument("--limit", type=_number, action="append", metavar="NAME=VALUE", help="of validity")
+    outcome.add_argument("--json", type=Path, metavar="FILE", help="the result as data")
+    return outcome
+
+
+def _add_places(parser: argparse.ArgumentParser, default: Plan) -> None:
+    places = parser.add_argument_group("server and machines")
+    places.add_argument("--url", type=_url, help=f"the server ({default.url})")
+    places.add_argument("--ops", type=_url, help=f"where its /metrics is, or '' ({default.ops})")
+    places.add_argument("--server-pid", type=int, help="read its use from the system")
+    places.add_argument("--server-key", help="(defaultkey)")
+    places.add_argument("--sign-in", dest="sign_in_way", choices=get_args(SignInWay))
+    places.add_argument("--issuer", dest="sign_in_issuer", type=_url, help="identity provider")
+    places.add_argument("--client-id", dest="sign_in_client_id", help="cognito: the app client")
+    places.add_argument("--sign-in-command", dest="sign_in_command", help="prints a token for {name}")
+    places.add_argument("--workers", type=int, help="processes on this machine (1)")
+    places.add_argument("--pin", type=_numbers, help="processors that they keep to, such as 1,2")
+    places.add_argument("--agent", dest="agents", action="append", metavar="HOST:PORT", help="lends workers")
+    places.add_argument("--source", dest="sources", action="append", help="address to connect from")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("must be NAME=VALUE")
+    return name.replace("-", "_"), value
+
+
+def _number(text: str) -> tuple[str, float]:
+    name, value = _pair(text)
+    return name, float(value)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= MAX_PLAYERS:
-        raise argparse.ArgumentTypeError(f"must be 1..{MAX_PLAYERS}")
-    return number
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e6:
-        raise argparse.ArgumentTypeError("must be a number above 0")
-    return number
-
-
-def _not_negative(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < 1e6:
-        raise argparse.ArgumentTypeError("must be a number of at least 0")
-    return number
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SwarmError("an address is HOST:PORT")
+    return host.strip("[]"), int(port)

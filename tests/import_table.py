@@ -207,13 +207,18 @@ TABLE = {
     "server.__main__": Row(inside=frozenset({"server.cli"})),
     "loadtest": Row(
         inside=frozenset({"protocol"}),
-        libraries=frozenset({"aiohttp", "websockets", "uvloop", "hdrh"}),
+        libraries=frozenset({"aiohttp", "websockets", "uvloop", "msgspec"}),
     ),
 }
 """The import table of the house."""
 
 EXTRA = {
     # Every library has one address: replacing it touches one place.
+    "loadtest.histogram": frozenset({"hdrh"}),
+    "loadtest.exposition": frozenset({"prometheus_client"}),
+    "loadtest.faces.live": frozenset({"rich"}),
+    "loadtest.faces.drawing": frozenset({"plotly"}),
+    "loadtest.options": frozenset({"yaml"}),
     "protocol.json": frozenset({"orjson"}),
     "protocol.binary": frozenset({"google"}),
     "server.observe.logs": frozenset({"orjson"}),

@@ -18,7 +18,7 @@ from tests.support.architecture import (
 
 ROOT = Path(__file__).parent.parent
 
-IMPORTERS_BY_NAME = frozenset({"server/runtime/loader.py"})
+IMPORTERS_BY_NAME = frozenset({"loadtest/scenario.py", "server/runtime/loader.py"})
 TASK_OWNER = "server/tasks.py"
 WITHOUT_TEST: frozenset[str] = frozenset()
 MAX_LINES = 400

@@ -1,30 +1,14 @@
 """Players that are only there: heartbeats and nothing else."""
 
-from collections.abc import Sequence
-
-from loadtest.ledger import Tally
 from loadtest.player import Player
-from protocol.message import Message
-
-NOTHING = Tally(sent=0, expected=0, delivered=0, duplicated=0, reordered=0, wrong=0)
+from loadtest.scenario import Settings, scenario
 
 
-class Idle:
-    """Connected, silent."""
+class IdleSettings(Settings, frozen=True):
+    pass
 
-    rate = 0.0
 
-    async def gather(self, players: Sequence[Player]) -> None:
-        """Nobody meets anybody."""
-
-    def act(self, player: int, intended_ns: int) -> None:
-        raise AssertionError("a rate of zero has no acts")
-
-    def on_message(self, player: Player, message: Message, at_ns: int) -> None:
-        """Answers to heartbeats."""
-
-    def is_settled(self) -> bool:
-        return True
-
-    def tally(self) -> Tally:
-        return NOTHING
+@scenario
+async def idle(player: Player, settings: IdleSettings) -> None:
+    """players who are only there, with a heartbeat now and then"""
+    await player.rest()

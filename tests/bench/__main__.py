@@ -37,6 +37,7 @@ from tests.bench.relay import RelayBench
 from tests.bench.report import say, table
 from tests.bench.rush import RushBench
 from tests.bench.start import StartBench
+from tests.bench.swarm import SwarmBench
 from tests.bench.tokens import TokenBench
 from tests.support.node import NODE, PackagesMissing, install_packages
 from tests.support.postgres import Postgres, PostgresMissing, running_postgres
@@ -60,6 +61,8 @@ TOKEN_ROWS = "tokens"
 """What `--only` calls those of checks of our own tokens."""
 CODEC_ROWS = "codec"
 """What `--only` calls those of reading and writing messages."""
+SWARM_ROWS = "swarm"
+"""What it calls those of the load tester's own code."""
 IDLE_ROWS = "idle sockets"
 """What it calls those of sockets that only answer pings."""
 RELAY_ROWS = "relay"
@@ -310,6 +313,7 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
         arrivals = ArrivalBench(cores[-1]) if options.only in ARRIVAL_ROWS else None
         tokens = TokenBench(cores[-1], options.seconds) if options.only in TOKEN_ROWS else None
         codec = CodecBench(cores[-1], options.seconds) if options.only in CODEC_ROWS else None
+        swarm = SwarmBench(cores[-1]) if options.only in SWARM_ROWS else None
         followers = FollowerBench() if options.only in FOLLOWER_ROWS else None
         matchmaker = MatchmakerBench(cores[-1]) if options.only in MATCHMAKER_ROWS else None
         start = StartBench(cores[-1]) if options.only in START_ROWS else None
@@ -329,6 +333,8 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
                 await tokens.round()
             if codec is not None:
                 await codec.round()
+            if swarm is not None:
+                await swarm.round()
             if matchmaker is not None:
                 await matchmaker.round()
             if start is not None:
@@ -350,7 +356,10 @@ async def main(options: argparse.Namespace, postgres: Postgres | None) -> None:
     say(f"median of {options.rounds} rounds of {options.seconds} s; x is the multiple of {names[0]}\n")
     if results:
         say(table(results, names))
-    for part in (followers, logins, arrivals, tokens, codec, matchmaker, start, arenas, idle, relay, rush):
+    for part in (
+        *(followers, logins, arrivals, tokens, codec, swarm, matchmaker, start),
+        *(arenas, idle, relay, rush),
+    ):
         if part is not None:
             say(f"\n{part.report()}")
 

@@ -1,124 +1,374 @@
-"""Every kind of departure from "all, once, in order" is found and named."""
-
-from random import Random
+"""Each departure from "everything, once, in order, and nothing else" is counted under its own name."""
 
 import pytest
 
-from loadtest import ledger as ledger_module
-from loadtest.ledger import Ledger, Tally
-
-ANN, BOB, CAT, DAN = range(4)
+from loadtest.ledger import KEEP_NS, QUIET_NS, WRITE_OFF_NS, Ledger, Topic, Visit
+from loadtest.result import Truth
 
 
-@pytest.fixture
-def ledger() -> Ledger:
-    made = Ledger(players=4)
-    made.enrol([ANN, BOB, CAT])
-    return made
+class Room:
+    """Members who hear each other; `now_ns` is set by hand."""
+
+    def __init__(self, members: int, *, echoes: bool = False) -> None:
+        self.ledger = Ledger()
+        self.topic: Topic = self.ledger.topic(echoes=echoes)
+        self.now_ns = 0
+        self.members: list[Visit] = []
+        for _ in range(members):
+            self.join()
+
+    def join(self) -> Visit:
+        visit = self.topic.begin(self.now_ns)
+        name = f"s{len(self.members)}"
+        present = [each.session_id for each in self.members if each.is_in]
+        visit.enter(self.now_ns, name, f"u{len(self.members)}", present)
+        for each in self.members:
+            each.joined(name)
+        self.members.append(visit)
+        return visit
+
+    def check(self, **expected: int) -> None:
+        """These counters are as told and all other faults zero."""
+        truth = self.ledger.truth()
+        faults = {name: count for name, count in truth.faults().items() if count}
+        plain: dict[str, int] = {
+            name: getattr(truth, name) for name in ("sent", "expected", "delivered") if name in expected
+        }
+        assert faults | plain == expected
 
 
-def test_a_message_is_expected_by_all_others(ledger: Ledger) -> None:
-    assert ledger.send(ANN) == 0
+def test_everything_once_and_in_order_is_clean() -> None:
+    room = Room(3)
+    first, second, third = room.members
 
-    assert ledger.tally() == Tally(sent=1, expected=2, delivered=0, duplicated=0, reordered=0, wrong=0)
-    assert ledger.tally().lost == 2
-    assert not ledger.is_complete()
+    for _ in range(2):
+        number = first.send()
+        assert second.receive(first, number)
+        assert third.receive(first, number)
 
-
-def test_when_all_have_it_nothing_is_lost(ledger: Ledger) -> None:
-    number = ledger.send(ANN)
-
-    assert ledger.receive(BOB, ANN, number)
-    assert ledger.receive(CAT, ANN, number)
-
-    assert ledger.is_complete()
-    assert ledger.tally().is_clean
+    room.check(sent=2, expected=4, delivered=4)
 
 
-def test_a_message_that_came_twice_is_counted_once(ledger: Ledger) -> None:
-    number = ledger.send(ANN)
-    ledger.receive(BOB, ANN, number)
+def test_what_does_not_arrive_is_lost() -> None:
+    room = Room(2)
+    first, second = room.members
+    numbers = [first.send() for _ in range(3)]
 
-    assert not ledger.receive(BOB, ANN, number)
+    second.receive(first, numbers[0])
+    second.receive(first, numbers[2])
 
-    assert (ledger.tally().delivered, ledger.tally().duplicated) == (1, 1)
-    assert ledger.tally().lost == 1
-
-
-def test_a_gap_is_a_loss_until_it_is_filled_out_of_order(ledger: Ledger) -> None:
-    for _ in range(3):
-        ledger.send(ANN)
-    ledger.receive(BOB, ANN, 2)
-    assert ledger.tally().lost == 5
-
-    assert ledger.receive(BOB, ANN, 0)
-    assert not ledger.receive(BOB, ANN, 0)
-
-    tally = ledger.tally()
-    assert (tally.delivered, tally.reordered, tally.duplicated) == (2, 1, 1)
+    room.check(lost=1, expected=3, delivered=2)
 
 
-def test_a_lost_tail_is_a_loss(ledger: Ledger) -> None:
-    ledger.send(BOB)
-    ledger.send(BOB)
-    for receiver in (ANN, CAT):
-        ledger.receive(receiver, BOB, 0)
+def test_what_arrives_twice_is_duplicated() -> None:
+    room = Room(2)
+    first, second = room.members
+    number = first.send()
 
-    assert ledger.tally().lost == 2
+    assert second.receive(first, number)
+    assert not second.receive(first, number)
 
-
-@pytest.mark.parametrize(
-    ("receiver", "sender", "number"),
-    [(ANN, ANN, 0), (DAN, ANN, 0), (ANN, DAN, 0), (BOB, ANN, 1), (BOB, ANN, -1), (BOB, CAT, 0), (BOB, 99, 0)],
-)
-def test_what_nobody_sent_to_this_player_is_wrong(
-    ledger: Ledger, receiver: int, sender: int, number: int
-) -> None:
-    ledger.send(ANN)
-
-    assert not ledger.receive(receiver, sender, number)
-
-    assert (ledger.tally().wrong, ledger.tally().delivered) == (1, 0)
+    room.check(duplicated=1, delivered=1)
 
 
-def test_a_player_alone_is_heard_by_nobody() -> None:
-    ledger = Ledger(players=1)
-    ledger.enrol([0])
-    ledger.send(0)
+def test_what_is_overtaken_is_reordered_and_not_lost() -> None:
+    room = Room(2)
+    first, second = room.members
+    numbers = [first.send() for _ in range(3)]
 
-    assert ledger.tally().is_clean
-    assert ledger.is_complete()
+    for number in (numbers[1], numbers[0], numbers[2]):
+        assert second.receive(first, number)
 
-
-def test_remembered_gaps_are_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "MAX_GAPS", 3)
-    for _ in range(10):
-        ledger.send(ANN)
-    ledger.receive(BOB, ANN, 9)
-
-    late = [ledger.receive(BOB, ANN, number) for number in range(9)]
-
-    assert late == [True] * 3 + [False] * 6
-    assert (ledger.tally().reordered, ledger.tally().duplicated) == (3, 6)
+    room.check(reordered=1, delivered=3)
 
 
-def test_seeded_faults_are_found_to_the_last_one() -> None:
-    random = Random(20)
-    ledger = Ledger(players=3)
-    ledger.enrol([0, 1, 2])
-    lost = doubled = 0
+def test_a_number_that_was_never_sent_is_corrupt() -> None:
+    room = Room(2)
+    first, second = room.members
+    first.send()
 
-    for _ in range(5000):
-        sender = random.randrange(3)
-        number = ledger.send(sender)
-        for receiver in {0, 1, 2} - {sender}:
-            copies = random.choices([1, 0, 2], [90, 5, 5])[0]
-            lost += copies == 0
-            doubled += copies == 2
-            for _copy in range(copies):
-                ledger.receive(receiver, sender, number)
+    assert not second.receive(first, 1)
 
-    tally = ledger.tally()
-    assert (tally.lost, tally.duplicated, tally.reordered, tally.wrong) == (lost, doubled, 0, 0)
-    assert lost > 100
-    assert doubled > 100
+    room.check(corrupt=1, lost=1)
+
+
+@pytest.mark.parametrize("echoes", [True, False])
+def test_who_speaks_hears_it_only_where_places_echo(echoes: bool) -> None:
+    room = Room(2, echoes=echoes)
+    first, _ = room.members
+
+    number = first.send()
+
+    assert room.ledger.expected == (2 if echoes else 1)
+    assert first.receive(first, number) == echoes
+    assert room.ledger.corrupt == (0 if echoes else 1)
+
+
+def test_what_was_under_way_when_somebody_came_in_may_be_heard_or_not() -> None:
+    room = Room(2)
+    first, second = room.members
+    early = [first.send() for _ in range(3)]
+    for number in early:
+        second.receive(first, number)
+
+    third, fourth = room.join(), room.join()
+    third.receive(first, early[2])
+    late = first.send()
+    for each in (second, third, fourth):
+        each.receive(first, late)
+
+    room.check(expected=3 + 3, delivered=6)
+
+
+def test_a_gap_behind_what_was_under_way_is_a_loss() -> None:
+    room = Room(1)
+    first = room.members[0]
+    first.send()
+    second = room.join()
+    late = [first.send(), first.send()]
+
+    second.receive(first, late[1])
+
+    room.check(lost=1, expected=2)
+
+
+def test_what_is_heard_before_the_answer_to_a_join_is_not_owed() -> None:
+    room = Room(1)
+    first = room.members[0]
+    second = room.topic.begin(0)
+    numbers = [first.send(), first.send()]
+
+    for number in numbers:
+        assert second.receive(first, number)
+    second.enter(0, "s1", "u1", ["s0"])
+    later = first.send()
+    second.receive(first, later)
+
+    room.check(sent=3, expected=1, delivered=1)
+
+
+def test_who_leaves_in_order_is_owed_what_was_said_up_to_then() -> None:
+    room = Room(2)
+    first, second = room.members
+    first.send()
+    marks = second.marks()
+    first.send()
+
+    assert second.lacking(marks) == 1
+    second.leave(0, marks)
+
+    room.check(lost=1, expected=1)
+
+
+def test_what_was_said_behind_the_marks_is_not_expected_of_who_leaves() -> None:
+    room = Room(2)
+    first, second = room.members
+    second.receive(first, first.send())
+    marks = second.marks()
+    first.send()
+
+    second.leave(0, marks)
+
+    room.check(expected=1, delivered=1)
+    first.send()
+    room.check(expected=1, delivered=1)
+
+
+def test_a_receiver_whose_connection_breaks_is_owed_only_what_lies_before_what_it_heard() -> None:
+    room = Room(2)
+    first, second = room.members
+    numbers = [first.send() for _ in range(4)]
+    second.receive(first, numbers[1])
+
+    second.leave(0, None)
+
+    room.check(lost=1, expected=2)
+    assert room.ledger.written_off == 2
+
+
+def test_what_a_broken_sender_said_last_is_written_off_after_a_while() -> None:
+    room = Room(2)
+    first, second = room.members
+    numbers = [first.send() for _ in range(3)]
+    first.leave(0, None)
+
+    second.told_left("s0")
+    second.receive(first, numbers[0])
+    room.ledger.sweep(WRITE_OFF_NS)
+    room.check(lost=2)
+    room.ledger.sweep(WRITE_OFF_NS + 1)
+
+    room.check(delivered=1)
+    assert room.ledger.written_off == 2
+
+
+def test_what_a_sender_said_who_left_in_order_is_still_owed() -> None:
+    room = Room(2)
+    first, second = room.members
+    number = first.send()
+
+    first.leave(0, first.marks())
+    second.told_left("s0")
+    room.ledger.sweep(WRITE_OFF_NS + 1, last=True)
+
+    room.check(lost=1)
+    assert second.receive(first, number)
+    room.check(delivered=1)
+
+
+def test_members_who_agree_on_who_is_there_have_not_diverged() -> None:
+    room = Room(3)
+
+    room.ledger.sweep(QUIET_NS + 1)
+
+    room.check()
+
+
+def test_a_leave_that_one_member_was_not_told_of_is_found_once_it_is_quiet() -> None:
+    room = Room(3)
+    first, second, _third = room.members
+    first.leave(10, first.marks())
+    second.told_left("s0")
+
+    room.ledger.sweep(QUIET_NS)
+    room.check()
+    for at_ns in (QUIET_NS + 11, 2 * QUIET_NS + 11):
+        room.ledger.sweep(at_ns, last=True)
+
+    room.check(presence_diverged=1)
+
+
+def test_a_leave_of_somebody_who_stays_is_found() -> None:
+    room = Room(2)
+
+    room.members[1].told_left("s0")
+    room.ledger.sweep(0, last=True)
+
+    room.check(presence_diverged=1)
+
+
+def test_a_leave_that_was_never_is_found_when_it_still_stands_a_second_later() -> None:
+    room = Room(2)
+    room.ledger.sweep(QUIET_NS + 1)
+    room.members[1].told_left("s0")
+
+    room.ledger.sweep(QUIET_NS + 2)
+    room.check()
+    room.ledger.sweep(2 * QUIET_NS)
+    room.ledger.sweep(3 * QUIET_NS)
+
+    room.check(presence_diverged=1)
+
+
+def test_a_leave_that_one_is_told_of_before_the_connection_breaks_is_none_too_many() -> None:
+    room = Room(2)
+    room.members[1].told_left("s0")
+    room.ledger.sweep(QUIET_NS + 2)
+    room.members[0].leave(QUIET_NS + 3, None)
+
+    for seconds in range(2, 8):
+        room.ledger.sweep(seconds * QUIET_NS)
+
+    room.check()
+
+
+def test_what_members_think_is_compared_before_they_all_leave() -> None:
+    room = Room(3)
+    first, second, third = room.members
+    second.told_left("s0")
+    third.told_left("s0")
+
+    for each in (first, second, third):
+        each.leave(QUIET_NS + 1, each.marks())
+    room.ledger.sweep(QUIET_NS + 1, last=True)
+
+    room.check(presence_diverged=2)
+
+
+def test_who_came_a_moment_ago_need_not_be_known_to_those_who_leave() -> None:
+    room = Room(2)
+    late = room.topic.begin(QUIET_NS)
+    late.enter(QUIET_NS, "s9", "u9", ["s0", "s1"])
+
+    for each in (*room.members, late):
+        each.leave(QUIET_NS + 1, each.marks())
+
+    room.check()
+
+
+def test_others_may_know_of_a_member_before_the_member_does() -> None:
+    room = Room(2)
+    room.topic.begin(QUIET_NS + 5)
+    room.members[0].joined("s9")
+
+    room.members[1].leave(QUIET_NS + 6, room.members[1].marks())
+
+    room.check()
+
+
+def test_a_room_in_which_somebody_comes_all_the_time_is_compared_too() -> None:
+    room = Room(2)
+    room.members[1].told_left("s0")
+
+    for second in range(6):
+        room.now_ns = second * QUIET_NS // 2
+        room.join()
+        room.ledger.sweep(room.now_ns + 1)
+
+    room.check(presence_diverged=1)
+
+
+def test_who_was_told_of_a_gap_may_not_know_who_is_there() -> None:
+    room = Room(2)
+    room.members[1].told_left("s0")
+
+    room.members[1].forgive()
+    room.members[1].joined("s5")
+    room.ledger.sweep(QUIET_NS + 1, last=True)
+
+    room.check()
+
+
+def test_who_does_not_hear_is_owed_nothing_and_says_nothing_of_presences() -> None:
+    room = Room(2)
+    first, second = room.members
+    deaf = room.topic.begin(0, hears=False)
+    deaf.enter(0, "s9", "u9", None)
+
+    number = first.send()
+    second.receive(first, number)
+    assert not deaf.receive(first, number)
+    second.receive(deaf, deaf.send())
+    room.ledger.sweep(0, last=True)
+
+    assert room.ledger.truth().lost == 1  # what the deaf one said has not reached the first
+
+
+def test_a_server_that_tells_of_a_gap_is_forgiven_it() -> None:
+    room = Room(2)
+    first, second = room.members
+    numbers = [first.send() for _ in range(4)]
+    second.receive(first, numbers[0])
+    second.receive(first, numbers[2])
+
+    second.forgive()
+    later = first.send()
+    second.receive(first, later)
+
+    room.check(expected=3, delivered=3)
+    assert room.ledger.written_off == 2
+
+
+def test_those_who_left_are_forgotten_and_so_is_an_empty_topic() -> None:
+    room = Room(2)
+    for each in room.members:
+        each.leave(0, each.marks())
+
+    room.ledger.sweep(KEEP_NS + 1)
+
+    assert not room.topic.recent
+    assert not room.ledger._topics
+
+
+def test_nothing_at_all_is_clean() -> None:
+    assert Ledger().truth() == Truth()

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from loadtest import upgrade
-from loadtest.failures import SwarmError
+from loadtest.failures import Refused, SwarmError
 
 KEY = base64.b64decode("dGhlIHNhbXBsZSBub25jZQ==")
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -34,3 +34,11 @@ def test_the_right_answer_is_taken() -> None:
 def test_any_other_answer_is_refused(answer: bytes) -> None:
     with pytest.raises(SwarmError):
         upgrade.check(answer, KEY)
+
+
+def test_absurd_numbers_of_a_server_are_no_failure_of_ours() -> None:
+    with pytest.raises(Refused) as caught:
+        upgrade.check(head("9" * 5000) + b"\r\nRetry-After: " + b"9" * 5000, KEY)
+
+    assert caught.value.status == 0
+    assert caught.value.retry_after_s == upgrade.MAX_RETRY_S

@@ -10,13 +10,13 @@ from typing import TypeVar, cast
 
 from loadtest.failures import SwarmError
 from loadtest.histogram import Histogram
-from loadtest.player import Listener, Player
+from loadtest.socket import Listener, Socket
 from protocol.envelope import Format
 from protocol.messages import Match, MatchCreate
 from tests.soak.ledger import Ledger
 from tests.soak.plan import Plan
 
-P = TypeVar("P", bound=Player)
+P = TypeVar("P", bound=Socket)
 
 CONNECT_S = 20.0
 NARROW_SEGMENT = 1400
@@ -48,7 +48,7 @@ class Crowd:
         """Open this player's socket. `narrow`: the kernels keep little for it. Raises SwarmError."""
         form = Format.PROTOBUF if number % 3 == 0 else Format.JSON
         target = f"/ws?token={self._tokens[number]}&format={form.name.lower()}&status=true"
-        made = kind(number, listener, ("soak", target), self.random, time.monotonic_ns, form)
+        made = kind(listener, ("soak", target), self.random, time.monotonic_ns, form)
         end = socket.socket()
         end.setblocking(False)
         if narrow:
@@ -66,7 +66,7 @@ class Crowd:
             raise SwarmError(f"no socket: {type(error).__name__}") from None
         return made
 
-    async def enter(self, player: Player, match: str) -> Match:
+    async def enter(self, player: Socket, match: str) -> Match:
         """Have a player of no account in the ledger go into the match of this name. Raises SwarmError."""
         return cast(Match, await player.ask(MatchCreate(name=match)))
 

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from loadtest.failures import SwarmError
-from loadtest.player import Player, State
+from loadtest.socket import Listener, Socket, State
 from protocol.message import Message
 from protocol.messages import (
     Channel,
@@ -33,8 +33,8 @@ _STAMP = struct.Struct(">IIQ48x")
 """Sender, number, time of sending in monotonic nanoseconds; filled up to 64 bytes."""
 
 
-class Honest:
-    """Player `number`, in the match of this name."""
+class Honest(Listener):
+    """Socket `number`, in the match of this name."""
 
     def __init__(self, crowd: Crowd, number: int, match: str) -> None:
         self._crowd = crowd
@@ -42,7 +42,7 @@ class Honest:
         self._number = number
         self._match = match
         self._match_id = ""
-        self._player: Player | None = None
+        self._socket: Socket | None = None
         self._entered: asyncio.Future[None] | None = None
         self.visit: Visit | None = None
 
@@ -50,23 +50,23 @@ class Honest:
         """Come in. What goes wrong is counted as a fault, and the player stays out."""
         self._entered = asyncio.get_running_loop().create_future()
         try:
-            self._player = await self._crowd.dial(Player, self._number, self)
+            self._socket = await self._crowd.dial(Socket, self._number, self)
             # Not a request: its answer must be taken before what comes behind it in the same segment.
-            self._player.send(MatchCreate(name=self._match), "enter")
+            self._socket.send(MatchCreate(name=self._match), "enter")
             async with asyncio.timeout(DRAIN_S):
                 await self._entered
         except (SwarmError, TimeoutError) as error:
             self._crowd.faults[f"an honest player could not come in: {error}"] += 1
             return
-        self._player.send(ChannelJoin(target=self._match, type=ROOM, persistence=False))
+        self._socket.send(ChannelJoin(target=self._match, type=ROOM, persistence=False))
 
     def act(self) -> None:
         """Send one message, if they are in."""
-        if self.visit is not None and self._player is not None and self._player.state is State.OPEN:
+        if self.visit is not None and self._socket is not None and self._socket.state is State.OPEN:
             number = self._ledger.send(self.visit)
             stamp = _STAMP.pack(self._number, number, time.monotonic_ns())
             data = MatchDataSend(match_id=self._match_id, op_code=OP_CODE, data=stamp, reliable=True)
-            self._player.send(data)
+            self._socket.send(data)
 
     async def drain(self) -> None:
         """Wait for all that was sent to this player up to now. What does not come counts as missed."""
@@ -83,19 +83,19 @@ class Honest:
 
     async def leave(self, end: End) -> None:
         """End the socket in one of two ways."""
-        player, visit = self._player, self.visit
+        socket, visit = self._socket, self.visit
         if visit is not None:
             self._ledger.close(visit, end)
-        self._player = self.visit = None
-        if player is None:
+        self._socket = self.visit = None
+        if socket is None:
             return
         if end is End.ABORTED:
-            player.abort()
+            socket.abort()
         else:
-            player.leave()
+            socket.leave()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                await player.closed
+                await socket.closed
 
     async def blink(self, end: End, away_s: float) -> None:
         """Go, and come back."""
@@ -106,8 +106,8 @@ class Honest:
 
     # What the socket hears.
 
-    def on_message(self, player: Player, message: Message, at_ns: int) -> None:
-        if player is not self._player and self._player is not None:
+    def on_message(self, socket: Socket, message: Message, at_ns: int) -> None:
+        if socket is not self._socket and self._socket is not None:
             return
         if isinstance(message, MatchData):
             self._check(message, at_ns)
@@ -116,18 +116,18 @@ class Honest:
         elif isinstance(message, Match):
             self._note_match(message)
         elif isinstance(message, Channel):
-            player.send(ChannelMessageSend(channel_id=message.id, content='{"hello":true}'))
+            socket.send(ChannelMessageSend(channel_id=message.id, content='{"hello":true}'))
         elif isinstance(message, ChannelMessage):
             self._crowd.seen["chat messages heard"] += 1
         elif isinstance(message, Error):
             self._crowd.faults[f"an honest player was refused: {message.message}"] += 1
 
-    def on_dropped(self, player: Player, reason: str) -> None:
-        if player is self._player:
+    def on_dropped(self, socket: Socket, reason: str) -> None:
+        if socket is self._socket:
             self._crowd.faults[f"an honest socket was closed: {reason}"] += 1
             if self.visit is not None:
                 self._ledger.close(self.visit, End.ABORTED)
-            self._player = self.visit = None
+            self._socket = self.visit = None
 
     def _note_match(self, message: Match) -> None:
         if message.self is None or self._entered is None:

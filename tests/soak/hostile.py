@@ -12,7 +12,7 @@ from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C w
 )
 
 from loadtest.failures import SwarmError
-from loadtest.player import Player, State
+from loadtest.socket import Listener, Socket, State
 from protocol.envelope import FIRST_BYTE, Envelope, encode
 from protocol.frames import build_masked
 from protocol.message import Message
@@ -27,48 +27,27 @@ LOUD = 4
 """In every so manieth match of slow readers five times as much is said, so that bytes end them, not age."""
 
 
-class Rude(Player):
-    """A player's socket that can stop reading, and writes whatever the socket takes."""
+class Rude(Socket):
+    """A player's socket that writes whatever it takes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self.is_patient = True
         if self._transport is not None:
             self._transport.set_write_buffer_limits(high=32_768)
 
-    def deafen(self) -> None:
-        """Neither read nor answer from now on."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def listen(self) -> None:
-        """Read again."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-
     async def cram(self, message: Message) -> None:
         """Send a message many times, and wait until the socket would take more."""
-        payload = encode(Envelope(message, ""), self._form)
-        frame = build_masked(FIRST_BYTE[self._form], payload, b"\0\0\0\0", apply_mask)
+        payload = encode(Envelope(message, ""), self.form)
+        frame = build_masked(FIRST_BYTE[self.form], payload, b"\0\0\0\0", apply_mask)
         if self._transport is not None and self.state is State.OPEN:
             self._transport.write(frame * FLOOD_FRAMES)
-        await self._writable.wait()
+        await self.writable.wait()
         await asyncio.sleep(0)
 
-    def pause_writing(self) -> None:
-        self._writable.clear()
 
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._writable.set()
-        super().connection_lost(exc)
-
-
-class Hostile(ABC):
-    """Player `number`; `match` is one of honest players."""
+class Hostile(Listener, ABC):
+    """Socket `number`; `match` is one of honest players."""
 
     def __init__(self, crowd: Crowd, number: int, match: str) -> None:
         self._crowd = crowd
@@ -100,7 +79,7 @@ class Hostile(ABC):
         self._player = await self._crowd.dial(Rude, self._number, self, narrow=narrow)
         return self._player
 
-    async def _session_in(self, player: Player, match: str) -> str:
+    async def _session_in(self, player: Socket, match: str) -> str:
         answer = await self._crowd.enter(player, match)
         if answer.self is None:
             raise SwarmError("the server does not say who we are")
@@ -111,11 +90,11 @@ class Hostile(ABC):
             self._player.abort()
             self._player = None
 
-    def on_message(self, player: Player, message: Message, at_ns: int) -> None:
+    def on_message(self, socket: Socket, message: Message, at_ns: int) -> None:
         """Most pass over what they are told."""
         return
 
-    def on_dropped(self, player: Player, reason: str) -> None:
+    def on_dropped(self, socket: Socket, reason: str) -> None:
         """Most hear of it from honest players, who are told even while we do not read."""
         return
 
@@ -168,7 +147,7 @@ class Slow(Hostile):
         self._crowd.seen["slow readers closed"] += 1
 
     async def _talk(
-        self, player: Player, message: Message, for_s: float, every_s: float, ended: asyncio.Event
+        self, player: Socket, message: Message, for_s: float, every_s: float, ended: asyncio.Event
     ) -> None:
         until = time.monotonic() + for_s
         while time.monotonic() < until and not ended.is_set():
@@ -197,7 +176,7 @@ class Flooder(Hostile):
         if not self._refused:
             raise SwarmError("was closed without a warning")
 
-    def on_message(self, player: Player, message: Message, at_ns: int) -> None:
+    def on_message(self, socket: Socket, message: Message, at_ns: int) -> None:
         if isinstance(message, Error):
             if message.code == 3 and message.message.startswith("Too many messages"):
                 self._refused += 1
@@ -205,7 +184,7 @@ class Flooder(Hostile):
             else:
                 self._crowd.faults[f"Flooder: {message.code} {message.message}"] += 1
 
-    def on_dropped(self, player: Player, reason: str) -> None:
+    def on_dropped(self, socket: Socket, reason: str) -> None:
         if "4503" in reason:
             self._crowd.seen["flooders closed with 4503"] += 1
         else:

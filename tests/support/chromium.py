@@ -86,6 +86,15 @@ class Page:
         assert "errorText" not in answer, answer["errorText"]
         await self._devtools.event("Page.loadEventFired", self._session)
 
+    async def watch(self) -> None:
+        """From now on `happened` tells of requests, and of what scripts threw, said, or may not do."""
+        for domain in ("Network", "Runtime", "Log"):
+            await self._devtools.call(f"{domain}.enable", session=self._session)
+
+    def happened(self, event: str) -> int:
+        """How often, since the page was last loaded; at most some hundred events are remembered."""
+        return self._devtools.count(event, self._session)
+
     async def reload(self) -> None:
         """As the user does it; what scripts remembered is gone."""
         self._devtools.forget_events()
@@ -138,6 +147,10 @@ class DevTools:
         """Wait until this has happened since `forget_events`."""
         while (session, name) not in self._events:
             await self._receive()
+
+    def count(self, name: str, session: str) -> int:
+        """How often this has happened since `forget_events`, as far as was read."""
+        return self._events.count((session, name))
 
     def forget_events(self) -> None:
         self._events.clear()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -116,9 +116,12 @@ def without_settings() -> dict[str, str]:
 
 @contextlib.contextmanager
 def running_server(
-    folder: Path, *flags: str, environment: dict[str, str] | None = None
+    folder: Path,
+    *flags: str,
+    environment: dict[str, str] | None = None,
+    program: Sequence[str] = ("server",),
 ) -> Iterator[RunningServer]:
-    """Start `serve --dev` with all its data under `folder`.
+    """Start `serve --dev` with all its data under `folder`; `program` is a module with its first arguments.
 
     At the end its exit status must be 0, unless it was killed.
     """
@@ -128,11 +131,21 @@ def running_server(
         "LOCKGATE_DEV__PORT": "0",
         "LOCKGATE_LOG__FORMAT": "json",
     }
+    command = [*program, "serve", "--dev", *flags]
+    with running_module(command, folder, {**without_settings(), **own, **(environment or {})}) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_module(
+    command: Sequence[str], folder: Path, environment: dict[str, str]
+) -> Iterator[RunningServer]:
+    """Run a module that tells its addresses as the server does, in a line with the event `server_ready`."""
     server = RunningServer(
         subprocess.Popen(
-            [sys.executable, "-m", "server", "serve", "--dev", *flags],
+            [sys.executable, "-m", *command],
             cwd=folder,
-            env={**without_settings(), **own, **(environment or {})},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -16,6 +16,9 @@ from aiohttp import ClientConnectionResetError, WSMsgType, web
 Fault = Callable[[int, dict[str, Any]], list[dict[str, Any]]]
 """(how many messages were relayed before, a `match_data`) -> what is delivered in its place."""
 
+Member = tuple[web.WebSocketResponse, dict[str, str]]
+"""A socket in a match, and who is at its other end."""
+
 
 def faithful(_count: int, data: dict[str, Any]) -> list[dict[str, Any]]:
     return [data]
@@ -34,7 +37,7 @@ class FaultySite:
         self.said: Counter[str] = Counter()
         """Messages of clients by member."""
         self.relayed = 0
-        self._rooms: dict[str, list[tuple[web.WebSocketResponse, dict[str, str]]]] = {}
+        self._rooms: dict[str, list[Member]] = {}
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -78,6 +81,7 @@ class FaultySite:
         async for frame in socket:
             if frame.type is WSMsgType.TEXT:
                 await self._answer(socket, me, json.loads(frame.data))
+        await self._leave(socket, me)
         return socket
 
     async def _answer(
@@ -93,13 +97,26 @@ class FaultySite:
         elif self.refuse == "match":
             await socket.send_json({"cid": cid, "error": {"code": 4, "message": "Match not found"}})
         else:
-            match_id = body.get("match_id", f"{uuid.uuid4()}.")
+            # Who asks for a new match by the same name gets the same one.
+            named = str(body.get("name") or uuid.uuid4())
+            match_id = body.get("match_id", f"{uuid.uuid5(uuid.NAMESPACE_OID, named)}.")
             room = self._rooms.setdefault(match_id, [])
+            present = [who for _, who in room]
             room.append((socket, me))
-            await socket.send_json(
-                {"cid": cid, "match": {"match_id": match_id, "size": len(room), "self": me}}
-            )
-            await socket.send_json({"match_presence_event": {"match_id": match_id, "joins": [me]}})
+            match = {"match_id": match_id, "size": len(room), "self": me, "presences": present}
+            await socket.send_json({"cid": cid, "match": match})
+            await self._tell(room, {"match_id": match_id, "joins": [me]})
+
+    async def _leave(self, socket: web.WebSocketResponse, me: dict[str, str]) -> None:
+        for match_id, room in self._rooms.items():
+            if (socket, me) in room:
+                room.remove((socket, me))
+                await self._tell(room, {"match_id": match_id, "leaves": [me]})
+
+    async def _tell(self, room: list[Member], event: dict[str, Any]) -> None:
+        for socket, _ in list(room):
+            with suppress(ClientConnectionResetError):
+                await socket.send_json({"match_presence_event": event})
 
     async def _relay(self, sender: web.WebSocketResponse, me: dict[str, str], body: dict[str, Any]) -> None:
         data: dict[str, Any] = {key: body[key] for key in ("match_id", "op_code", "data") if key in body}
@@ -124,5 +141,7 @@ async def serving(site: FaultySite) -> AsyncIterator[str]:
     await runner.setup()
     listener = web.TCPSite(runner, "127.0.0.1", 0)
     await listener.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

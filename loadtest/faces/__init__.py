@@ -1,0 +1,1 @@
+"""How a run and its result are shown."""

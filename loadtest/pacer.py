@@ -1,0 +1,80 @@
+"""Wakes players when they are due: one heap and one timer for the whole worker.
+
+An open schedule waits for nobody. Who is woken late is told when they were due, and acts at once; nothing is
+left out. How late those who waited were woken is recorded as the worker's slip.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+
+NS: Final = 1_000_000_000
+YIELD_EACH: Final = 32
+"""Who is so many acts behind lets others have their turn in between."""
+
+
+class Pacer:
+    """Times are nanoseconds of the monotonic clock. `close` when nobody is to be woken any more."""
+
+    def __init__(self, slip: Callable[[int], None], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._slip = slip
+        self.clock_ns = clock_ns
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+        self._behind = 0
+        self._hurries = False
+
+    async def until(self, due_ns: int) -> None:
+        """Return once it is due; at once, but for an occasional turn of others, when it already was."""
+        now = self.clock_ns()
+        if due_ns <= now or self._hurries:
+            # Who comes this late was kept by the server, not by us: that is a latency, and no slip of ours.
+            self._behind += 1
+            if self._behind % YIELD_EACH == 0:
+                await asyncio.sleep(0)
+            return
+        woken = self._loop.create_future()
+        heapq.heappush(self._waiting, (due_ns, next(self._order), woken))
+        if self._timer is None or due_ns < self._timer_ns:
+            self._set_timer(due_ns, now)
+        await woken
+
+    def hurry(self) -> None:
+        """Nobody waits any more, now and from now on: the run is being stopped."""
+        self._hurries = True
+        for _, _, woken in self._waiting:
+            if not woken.done():
+                woken.set_result(None)
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Forget everybody: their waits are cancelled."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for _, _, woken in self._waiting:
+            woken.cancel()
+        self._waiting.clear()
+
+    def _set_timer(self, due_ns: int, now_ns: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ns = due_ns
+        self._timer = self._loop.call_later(max(due_ns - now_ns, 0) / NS, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        now = self.clock_ns()
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= now:
+            due_ns, _, woken = heapq.heappop(waiting)
+            if not woken.done():
+                self._slip((now - due_ns) // 1000)
+                woken.set_result(None)
+        if waiting:
+            self._set_timer(waiting[0][0], now)

@@ -1,0 +1,1 @@
+"""How players prove who they are: at an identity provider, or to a reference server by a device id."""

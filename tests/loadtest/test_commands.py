@@ -1,0 +1,82 @@
+"""What is done by each word of `lockgate swarm`, as far as no run is needed for it."""
+
+import asyncio
+import io
+import os
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from loadtest import agent, commands
+from loadtest.faces.watcher import Watcher
+from loadtest.failures import SwarmError
+from loadtest.options import SECRET, Outputs, parse
+from loadtest.plan import Plan
+from loadtest.result import Result, read
+from tests.support.swarm_results import result
+
+
+def test_an_agent_serves_with_processors_that_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, int, str, Sequence[int]]] = []
+
+    async def serve(host: str, port: int, secret: str, cpus: Sequence[int], **_: Any) -> None:
+        served.append((host, port, secret, cpus))
+
+    monkeypatch.setattr(agent, "serve", serve)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {6, 2, 9}, raising=False)
+    monkeypatch.setenv(SECRET, "s3cret")
+
+    status = commands.main(
+        parse(["agent", "--listen", "127.0.0.1:7360", "--workers", "2"]), io.StringIO(), {}
+    )
+
+    assert status == 0
+    assert served == [("127.0.0.1", 7360, "s3cret", [2, 6])]
+
+
+def test_what_was_asked_for_is_written_where_there_was_no_folder(tmp_path: Path) -> None:
+    files = [tmp_path / "out" / name for name in ("swarm.json", "swarm.html", "swarm.xml")]
+    said = io.StringIO()
+
+    commands.keep(result(verdict="failed"), Outputs(files[0], files[1], files[2]), said)
+
+    assert read(files[0]) == result(verdict="failed")
+    assert b"<html" in files[1].read_bytes()
+    assert ElementTree.parse(files[2]).getroot().tag == "testsuites"
+    assert said.getvalue().splitlines() == [f"written: {file}" for file in files]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SwarmError, match=r"cannot write .*x\.json: "):
+        commands.keep(result(), Outputs(tmp_path / "file" / "x.json"), io.StringIO())
+
+
+@pytest.mark.parametrize(("ramp", "ramps_s"), [((), [1.0, 2.0, 4.0]), (("--ramp", "1"), [1.0, 1.0, 1.0])])
+def test_a_search_lets_more_players_take_longer_to_come_unless_told(
+    ramp: tuple[str, ...], ramps_s: list[float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    played: list[Plan] = []
+
+    async def run(plan: Plan, watch: Watcher, _stop: asyncio.Event) -> Result:
+        played.append(plan)
+        watch.end()
+        return result(verdict="passed")
+
+    monkeypatch.setattr(commands, "run", run)
+    options = ["capacity", "--start", "100", "--ceiling", "400", "--confirm", "0", *ramp]
+    said = io.StringIO()
+
+    status = commands.main(parse([*options, "--json", str(tmp_path / "found.json")]), said, {})
+
+    assert status == 0
+    assert [(plan.players, plan.ramp_s) for plan in played] == list(
+        zip([100, 200, 400], ramps_s, strict=True)
+    )
+    assert "at least 400 players hold: no more were asked for" in said.getvalue()
+    assert msgspec.json.decode((tmp_path / "found.json").read_bytes())["players"] == 400

@@ -1,0 +1,167 @@
+"""What is due is done, in order, however late; and how late is told, unless others kept us."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from loadtest.pacer import NS, YIELD_EACH, Pacer
+
+
+class Clock:
+    """Monotonic nanoseconds that stand still."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000 * NS
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+class Stage:
+    """A pacer whose timers are fired by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tasks: asyncio.TaskGroup) -> None:
+        self.start = tasks.create_task
+        self.clock = Clock()
+        self.slips_us: list[int] = []
+        self.set_for_s: list[float] = []
+        loop = asyncio.get_running_loop()
+
+        def call_later(delay_s: float, wake: object) -> asyncio.TimerHandle:
+            self.set_for_s.append(delay_s)
+            self.wake = wake
+            return loop.call_at(loop.time() + 3600, lambda: None)
+
+        self.pacer = Pacer(self.slips_us.append, self.clock)
+        monkeypatch.setattr(loop, "call_later", call_later, raising=True)
+        self.woken: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def wait(self, name: str, in_ns: int) -> None:
+        async def waiting() -> None:
+            await self.pacer.until(self.clock.now_ns + in_ns)
+            self.woken.append(name)
+
+        self.tasks.append(self.start(waiting()))
+
+    async def turn(self) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def pass_ns(self, ns: int) -> None:
+        self.clock.now_ns += ns
+        assert callable(self.wake)
+        self.wake()
+        await self.turn()
+
+
+@asynccontextmanager
+async def staged(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    async with asyncio.TaskGroup() as tasks:
+        stage = Stage(monkeypatch, tasks)
+        yield stage
+        stage.pacer.close()
+
+
+async def test_who_is_due_first_is_woken_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+        stage.wait("late", 3 * NS)
+        stage.wait("early", NS)
+        await stage.turn()
+
+        await stage.pass_ns(NS)
+        assert stage.woken == ["early"]
+        await stage.pass_ns(2 * NS)
+
+        assert stage.woken == ["early", "late"]
+        assert stage.slips_us == [0, 0]
+
+
+async def test_an_earlier_one_sets_the_timer_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+        stage.wait("late", 3 * NS)
+        await stage.turn()
+        stage.wait("early", NS)
+        await stage.turn()
+
+        assert stage.set_for_s == [3.0, 1.0]
+
+
+async def test_a_late_timer_wakes_all_that_are_due_and_tells_by_how_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with staged(monkeypatch) as stage:
+        for second in range(1, 4):
+            stage.wait(str(second), second * NS)
+        stage.wait("later", 100 * NS)
+        await stage.turn()
+
+        await stage.pass_ns(5 * NS)
+
+        assert stage.woken == ["1", "2", "3"]
+        assert stage.slips_us == [4_000_000, 3_000_000, 2_000_000]
+
+
+async def test_who_comes_late_goes_on_at_once_and_is_no_slip_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+        stage.wait("behind", -5 * NS)
+        await stage.turn()
+
+        assert stage.woken == ["behind"]
+        assert stage.slips_us == []
+
+
+async def test_who_is_far_behind_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+        others = 0
+
+        async def catch_up() -> None:
+            for _ in range(4 * YIELD_EACH):
+                await stage.pacer.until(0)
+
+        catching_up = stage.start(catch_up())
+        while not catching_up.done():
+            others += 1
+            await asyncio.sleep(0)
+
+        assert others >= 4
+
+
+async def test_in_a_hurry_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+        stage.wait("waiting", 100 * NS)
+        await stage.turn()
+
+        stage.pacer.hurry()
+        stage.wait("new", 100 * NS)
+        await stage.turn()
+
+        assert stage.woken == ["waiting", "new"]
+        assert stage.slips_us == []
+
+
+async def test_who_stopped_waiting_is_not_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+        stage.wait("gone", NS)
+        stage.wait("there", NS)
+        await stage.turn()
+        stage.tasks[0].cancel()
+        await stage.turn()
+
+        await stage.pass_ns(NS)
+
+        assert stage.woken == ["there"]
+        assert len(stage.slips_us) == 1
+
+
+async def test_a_closed_pacer_cancels_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+        stage.wait("waiting", NS)
+        await stage.turn()
+
+        stage.pacer.close()
+        await stage.turn()
+
+        assert stage.tasks[0].cancelled()

@@ -1,0 +1,258 @@
+"""A worker's part of a run against servers that refuse, drop and put off, and with scenarios that fail."""
+
+import asyncio
+import json
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from loadtest import worker
+from loadtest.failures import SwarmError
+from loadtest.notes import Begin, Done, Note, Ready, Sample, Share, Stop
+from loadtest.plan import Plan, SignIn
+from loadtest.worker import Worker
+from tests.support.swarm import FaultySite, serving
+
+HEAD = """
+import asyncio
+from loadtest.failures import SwarmError
+from loadtest.scenario import Settings, scenario
+
+@scenario
+async def own(player, settings: Settings):
+    "one's own"
+"""
+
+
+class Site(FaultySite):
+    """Closes each socket with this code as soon as it is open, or answers with this status."""
+
+    def __init__(self, *, close: int = 0, status: int = 0, retry: str = "1") -> None:
+        super().__init__()
+        self.close, self.status, self.retry = close, status, retry
+        self.asked = 0
+        self.came = asyncio.Event()
+
+    def app(self) -> web.Application:
+        app = super().app()
+        app.router.add_post("/v2/account/authenticate/device", self._device)
+        return app
+
+    async def _device(self, request: web.Request) -> web.Response:
+        if self.refuse == "bridge":
+            return web.json_response({"code": 16, "message": "no"}, status=401)
+        claims = json.dumps({"uid": (await request.json())["id"]}).encode()
+        return web.json_response({"token": f"h.{urlsafe_b64encode(claims).decode()}.s", "refresh_token": "r"})
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
+        self.came.set()
+        if self.status:
+            return web.Response(status=self.status, headers={"Retry-After": self.retry})
+        if not self.close:
+            return await super()._socket(request)
+        socket = web.WebSocketResponse(compress=False)
+        await socket.prepare(request)
+        await socket.close(code=self.close, message=b"go away")
+        return socket
+
+
+class Played:
+    """What a worker told."""
+
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [note for note in self.notes if isinstance(note, Sample)]
+
+    @property
+    def errors(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for sample in self.samples:
+            for text, count in sample.errors.items():
+                found[text] = found.get(text, 0) + count
+        return found
+
+    def count(self, name: str) -> int:
+        return sum(sample.counts.get(name, 0) for sample in self.samples)
+
+
+def plan(url: str, scenario: str, **more: Any) -> Plan:
+    members = {"players": 3, "ramp_s": 0.0, "warm_up_s": 0.0, "duration_s": 0.4, "heartbeat_s": 0.0, **more}
+    return Plan(url=url, scenario=scenario, sign_in=SignIn(way="device"), **members)
+
+
+async def play(planned: Plan, *, stop: asyncio.Event | None = None) -> Played:
+    """From Ready to Done; it is told to stop when the event is set."""
+    played, orders = Played(), asyncio.Queue[Begin | Stop]()
+    orders.put_nowait(Begin())
+    async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(Worker(planned, Share(0, 1), played.notes.append).run(orders))
+        if stop is not None:
+            await stop.wait()
+            orders.put_nowait(Stop())
+        await running
+    return played
+
+
+def own(tmp_path: Path, body: str) -> str:
+    path = tmp_path / "own.py"
+    path.write_text(HEAD + "".join(f"    {line}\n" for line in body.splitlines()))
+    return str(path)
+
+
+async def test_it_is_ready_tells_samples_and_is_done() -> None:
+    async with serving(Site()) as url:
+        played = await play(plan(url, "idle"))
+
+    assert isinstance(played.notes[0], Ready)
+    assert isinstance(played.notes[-1], Done)
+    assert played.count("arrived") == 3
+    assert played.errors == {}
+    assert played.samples[-1].connected == 0
+
+
+async def test_a_sample_is_cut_where_the_load_ends_before_anybody_leaves() -> None:
+    async with serving(Site()) as url:
+        played = await play(plan(url, "idle"))
+
+    at_the_end, *_, last = played.samples
+    assert (at_the_end.connected, last.connected) == (3, 0)
+    assert 0.4 <= at_the_end.at_s < last.at_s
+
+
+@pytest.mark.parametrize("code", [4001, 4503])
+async def test_who_is_let_in_and_closed_at_once_is_told_why(code: int) -> None:
+    async with serving(Site(close=code)) as url:
+        played = await play(plan(url, "idle"))
+
+    assert played.errors == {f"the server closed with {code} go away": 3}
+
+
+@pytest.mark.parametrize("status", [401, 503])
+async def test_who_is_refused_is_told_why(status: int) -> None:
+    async with serving(Site(status=status, retry="3600")) as url:
+        played = await play(plan(url, "idle"))
+
+    ((text, count),) = played.errors.items()
+    assert str(status) in text
+    assert count == 3
+    assert played.count("arrived") == 0
+
+
+async def test_who_refuses_the_identity_is_told() -> None:
+    site = Site()
+    site.refuse = "bridge"
+    async with serving(site) as url:
+        played = await play(plan(url, "idle"))
+
+    assert sum(played.errors.values()) == 3
+    assert not any("jwt" in text for text in played.errors)
+
+
+async def test_a_drop_is_counted_with_its_reason() -> None:
+    site = Site()
+    async with serving(site) as url, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(play(plan(url, "relay", duration_s=9.0, settings={"match_size": 3})))
+        async with asyncio.timeout(10):
+            while sum(map(len, site._rooms.values())) < 3:  # noqa: ASYNC110  # it has no event for that
+                await asyncio.sleep(0.01)
+        await site.close_all()
+        played = await running
+
+    assert played.count("dropped") == 3
+    assert played.errors == {"the server closed with 4001 server restarting": 3}
+
+
+async def test_a_scenario_that_stops_early_lets_its_players_go(tmp_path: Path) -> None:
+    async with serving(Site()) as url:
+        played = await play(plan(url, own(tmp_path, "return")))
+
+    assert played.count("arrived") == 3
+    assert played.errors == {}
+
+
+async def test_a_scenario_that_finds_fault_fails_its_player_alone(tmp_path: Path) -> None:
+    body = "if player.number == 1:\n    raise SwarmError('it does not fit')\nawait player.rest()"
+    async with serving(Site()) as url:
+        played = await play(plan(url, own(tmp_path, body)))
+
+    assert played.errors == {"it does not fit": 1}
+
+
+async def test_a_fault_found_by_one_of_several_tasks_is_a_fault_too(tmp_path: Path) -> None:
+    body = (
+        "async def fail():\n    raise SwarmError('it does not fit')\n"
+        "async with asyncio.TaskGroup() as tasks:\n    tasks.create_task(fail())\n    await player.rest()"
+    )
+    async with serving(Site()) as url:
+        played = await play(plan(url, own(tmp_path, body)))
+
+    assert played.errors == {"it does not fit": 3}
+
+
+async def test_a_scenario_that_is_wrong_in_itself_ends_the_run(tmp_path: Path) -> None:
+    async with serving(Site()) as url:
+        with pytest.raises(ExceptionGroup) as caught:
+            await play(plan(url, own(tmp_path, "await player.rest(0.05)\nraise KeyError('a bug')")))
+
+    assert caught.group_contains(KeyError)
+
+
+async def test_who_cannot_leave_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "LATE_S", 0.2)
+    async with serving(Site()) as url:
+        played = await play(plan(url, own(tmp_path, "await asyncio.Event().wait()")))
+
+    assert played.errors == {"players could not leave in time": 1}
+
+
+async def test_who_cannot_leave_is_given_up_soon_after_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LATE_S", 0.2)
+    site = Site()
+    async with serving(site) as url:
+        planned = plan(url, own(tmp_path, "await asyncio.Event().wait()"), duration_s=3600.0)
+        played = await play(planned, stop=site.came)
+
+    done = played.notes[-1]
+    assert isinstance(done, Done)
+    assert done.stopped_early
+
+
+async def test_who_is_put_off_is_not_asked_again_without_a_pause_when_stopped() -> None:
+    site = Site(status=503)
+    async with serving(site) as url:
+        played = await play(plan(url, "idle", duration_s=3600.0), stop=site.came)
+
+    assert site.asked <= 6
+    assert sum(played.errors.values()) == 3
+
+
+async def test_a_stop_while_players_arrive_leaves_the_rest_out() -> None:
+    site = Site()
+    async with serving(site) as url:
+        played = await play(plan(url, "idle", players=50, ramp_s=3600.0), stop=site.came)
+
+    assert played.count("arrived") <= 2
+    assert played.errors == {}
+
+
+async def test_a_stop_before_the_begin_is_done_at_once() -> None:
+    orders, notes = asyncio.Queue[Begin | Stop](), list[Note]()
+    orders.put_nowait(Stop())
+    async with serving(Site()) as url:
+        await Worker(plan(url, "idle"), Share(0, 1), notes.append).run(orders)
+
+    assert [type(note) for note in notes] == [Ready, Done]
+
+
+def test_a_scenario_that_is_not_there_is_told_before_anything_starts() -> None:
+    with pytest.raises(SwarmError, match="chaos"):
+        Worker(Plan(scenario="chaos"), Share(0, 1), lambda _note: None)
