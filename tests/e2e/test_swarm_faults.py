@@ -91,8 +91,8 @@ def findings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Case, Future[Found]]]:
     """Of all cases that are asked for, begun in their order."""
-    items = (each for each in request.session.items if isinstance(each, pytest.Function))
-    asked = {each.callspec.params.get("case") for each in items if hasattr(each, "callspec")}
+    items = (each for each in request.session.items if each.path == request.path)
+    asked = {each.callspec.params["case"] for each in items if isinstance(each, pytest.Function)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {
             case: pool.submit(tried, case, tmp_path_factory.mktemp("case")) for case in ALL if case in asked

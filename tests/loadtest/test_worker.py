@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from loadtest import worker
+from loadtest import crowd, worker
 from loadtest.failures import SwarmError
 from loadtest.notes import Begin, Done, Note, Ready, Sample, Share, Stop
+from loadtest.pacer import NS
 from loadtest.plan import Plan, SignIn
 from loadtest.worker import Worker
 from tests.support.swarm import FaultySite, serving
@@ -117,7 +118,10 @@ async def test_it_is_ready_tells_samples_and_is_done() -> None:
     assert played.samples[-1].connected == 0
 
 
-async def test_a_sample_is_cut_where_the_load_ends_before_anybody_leaves() -> None:
+async def test_a_sample_is_cut_where_the_load_ends_before_anybody_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(crowd, "LINGER_NS", NS)  # also where the machine is busy
     async with serving(Site()) as url:
         played = await play(plan(url, "idle"))
 
