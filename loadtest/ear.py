@@ -5,16 +5,16 @@ is counted as decoding it would have it counted, whatever a server sends.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from loadtest import stamp
 from loadtest.common import Common
-from loadtest.ledger import Visit
 from loadtest.places import said
 from loadtest.rooms import Room, Said
 from loadtest.socket import Listener, Socket
+from loadtest.visit import Visit
 from protocol.envelope import Format, decode_server
 from protocol.message import Message
 from protocol.messages import Error, MatchData, Notifications, PartyData, StatusPresenceEvent
@@ -38,7 +38,7 @@ class Ear(Listener):
         self.on_error: Callable[[str], None] = common.error
         self._common = common
         self._run = common.run
-        self._visits: Sequence[Visit] = common.ledger.visits
+        self._visits: Mapping[int, Visit] = common.ledger.visits
         """Whose frames may be known."""
         self._lost = lost
         self._form = common.dialer.form
@@ -63,7 +63,7 @@ class Ear(Listener):
     def _decode_as_asked(self) -> None:
         # While somebody listens to what carries stamps no frame is known: each is to reach them.
         listened = any(issubclass(carrier, kind) for kind, _ in self._listening for carrier in CARRIERS)
-        self._visits = () if listened else self._common.ledger.visits
+        self._visits = {} if listened else self._common.ledger.visits
 
     def on_frame(self, socket: Socket, data: bytes, start: int, end: int, at_ns: int) -> bool:
         at = data.find(self._mark, start, end)
@@ -74,8 +74,7 @@ class Ear(Listener):
         # Few calls and no classes: this is done for each frame that is received.
         if (fields := stamp.fields(data, at)) is not None:
             _, run, number, message, due_ns, slip_us, _ = fields
-            if run == self._run and number < len(self._visits):
-                sender = self._visits[number]
+            if run == self._run and (sender := self._visits.get(number)) is not None:
                 room, shape = self.rooms.get(sender.topic.number), sender.shapes[self._form]
                 # A frame that is, but for its stamp, equal to one that was read strictly.
                 if room is not None and shape is not None:
@@ -117,12 +116,12 @@ class Ear(Listener):
         if found is None:
             ledger.corrupt += 1
             return
-        sender = ledger.visit(found.visit) if found.run == self._common.run else None
+        sender = ledger.visits.get(found.visit) if found.run == self._common.run else None
         room = self.rooms.get(sender.topic.number) if sender is not None else None
         if found.run != self._common.run or (sender is not None and room is None):
             ledger.misdelivered += 1
         elif sender is None or room is None:
-            ledger.corrupt += 1
+            ledger.hear_of_nobody(found.visit)
         elif room.hear(heard, found, sender, at_ns) and room.is_constant:
             sender.shapes[self._form] = self._learned(heard, found)
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loadtest import stamp
 from loadtest.failures import SwarmError
-from loadtest.ledger import Topic, Visit
+from loadtest.ledger import Topic
+from loadtest.visit import Visit
 from protocol.envelope import Envelope, Format, encode
 from protocol.message import Message
 from protocol.messages.presence import UserPresence

@@ -94,7 +94,7 @@ class Stage:
 
     def hear(self, payload: bytes) -> None:
         if self.strict:
-            for visit in self.common.ledger.visits:
+            for visit in self.common.ledger.visits.values():
                 visit.shapes[:] = [None, None]
         socket = self.players[0].socket
         assert socket is not None
