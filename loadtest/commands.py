@@ -140,7 +140,9 @@ def _search(options: Options, out: TextIO) -> int:
     out.write("\n" + capacity.text(found[0]).rstrip("\n") + "\n")
     if options.outputs.json is not None:
         _put(options.outputs.json, as_json(found[0]), out)
-    return OK if found[0].players else verdict.EXIT["failed"]
+    if found[0].players:
+        return OK
+    return verdict.EXIT["invalid" if found[0].bounded_by == "swarm" else "failed"]
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

@@ -157,6 +157,12 @@ class Group:
             del self._told[name]
         self._known(name).set_result(value)
 
+    def answer(self, name: str, value: str) -> None:
+        """Let those know who wait to `learn` this by now; it is not kept for others."""
+        waited = self._told.pop(name, None)
+        if waited is not None and not waited.done():
+            waited.set_result(value)
+
     async def learn(self, name: str, within_s: float = LEARN_S) -> str:
         """What another member tells, now or later. Raises SwarmError when nobody does."""
         try:

@@ -97,7 +97,7 @@ async def half_open(player: Player, settings: HalfOpenSettings) -> None:
 
     def left(event: MatchPresenceEvent, _at_ns: int) -> None:
         for each in event.leaves:
-            player.group.tell(f"left {each.session_id}", "")
+            player.group.answer(f"left {each.session_id}", "")
 
     with player.hearing(MatchPresenceEvent, left):
         await beside(player, settings, deed)

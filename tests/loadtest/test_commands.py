@@ -80,3 +80,21 @@ def test_a_search_lets_more_players_take_longer_to_come_unless_told(
     )
     assert "at least 400 players hold: no more were asked for" in said.getvalue()
     assert msgspec.json.decode((tmp_path / "found.json").read_bytes())["players"] == 400
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"), [("invalid failed", 1), ("invalid invalid", 3), ("failed failed", 1)]
+)
+def test_a_search_without_an_answer_ends_as_its_runs_did(
+    verdicts: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coming = iter(verdicts.split() * 20)
+
+    async def run(plan: Plan, watch: Watcher, _stop: asyncio.Event) -> Result:
+        watch.end()
+        return result(verdict=next(coming))
+
+    monkeypatch.setattr(commands, "run", run)
+    options = parse(["capacity", "--start", "20", "--ceiling", "40", "--confirm", "0"])
+
+    assert commands.main(options, io.StringIO(), {}) == status

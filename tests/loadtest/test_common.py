@@ -164,6 +164,21 @@ async def test_what_is_told_is_learned_before_and_behind_and_may_change() -> Non
     assert await group.learn("what") == "two"
 
 
+async def test_an_answer_is_for_those_who_wait_and_not_kept() -> None:
+    group = group_in(common_of())
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(group.learn("what")) for _ in range(2)]
+        await asyncio.sleep(0)
+        group.answer("what", "it")
+        group.answer("what", "another")
+        group.answer("else", "nobody asked")
+
+    assert [task.result() for task in waiting] == ["it"] * 2
+    assert not group._told
+    with pytest.raises(SwarmError):
+        await group.learn("what", within_s=0)
+
+
 async def test_who_learns_nothing_in_time_is_told_so() -> None:
     with pytest.raises(SwarmError, match="in vain"):
         await group_in(common_of()).learn("what", within_s=0)
