@@ -28,7 +28,7 @@ def name_of(seed: int, player: int) -> str:
 
 
 class Crowd:
-    """Make it when the run begins."""
+    """The players of a share, who wait for the run to begin until they `play`."""
 
     def __init__(self, common: Common, scenario: Scenario, share: Share) -> None:
         self._common = common

@@ -18,17 +18,18 @@ WAY_IN: Final = frozenset({"sign_in", "bridge", "tcp", "tls", "upgrade", "arrive
 class Track:
     """One operation."""
 
-    __slots__ = ("_all", "_from_ns", "_response", "_service", "_warm_response", "_warm_service")
+    __slots__ = ("_all", "_response", "_service", "_warm_response", "_warm_service", "from_ns")
 
     def __init__(self, from_ns: int) -> None:
-        self._from_ns = from_ns
+        self.from_ns = from_ns
+        """What is due earlier is warm-up."""
         self._response, self._service = Histogram(), Histogram()
         self._warm_response, self._warm_service = Histogram(), Histogram()
         self._all = (self._response, self._service, self._warm_response, self._warm_service)
 
     def record(self, due_ns: int, begun_ns: int, done_ns: int) -> None:
         """Count one; nanoseconds of the monotonic clock."""
-        if due_ns >= self._from_ns:
+        if due_ns >= self.from_ns:
             self._response.record((done_ns - due_ns) // 1000)
             self._service.record((done_ns - begun_ns) // 1000)
         else:
@@ -50,17 +51,17 @@ class Track:
 
 
 class Timings:
-    """All operations of a worker; `begin` before any is asked for."""
+    """All operations of a worker."""
 
     def __init__(self) -> None:
         self._from_ns = 0
         self._tracks: dict[str, Track] = {}
 
     def begin(self, measured_from_ns: int) -> None:
-        """What is due earlier is warm-up."""
-        if self._tracks:
-            raise AssertionError("begun before anything is recorded")
+        """What is due earlier is warm-up. Before anything is recorded."""
         self._from_ns = measured_from_ns
+        for operation, track in self._tracks.items():
+            track.from_ns = self._from_of(operation)
 
     def __getitem__(self, operation: str) -> Track:
         """Made when first asked for. Raises ValueError when there are too many."""
@@ -68,8 +69,11 @@ class Timings:
         if track is None:
             if len(self._tracks) >= MAX_OPERATIONS:
                 raise ValueError(f"more than {MAX_OPERATIONS} operations")
-            track = self._tracks[operation] = Track(0 if operation in WAY_IN else self._from_ns)
+            track = self._tracks[operation] = Track(self._from_of(operation))
         return track
+
+    def _from_of(self, operation: str) -> int:
+        return 0 if operation in WAY_IN else self._from_ns
 
     async def take(self) -> dict[str, list[Batch]]:
         """What was recorded since the last time, of each operation that was.

@@ -14,7 +14,7 @@ import aiohttp
 
 from loadtest.common import Common
 from loadtest.crowd import Crowd, name_of, numbers
-from loadtest.dial import Dialer, reach
+from loadtest.dial import Address, Dialer, reach
 from loadtest.failures import reraise_first
 from loadtest.ledger import Ledger
 from loadtest.notes import Begin, Done, Note, Ready, Sample, Share, Stop, Told
@@ -24,7 +24,7 @@ from loadtest.plan import Plan
 from loadtest.profile import course
 from loadtest.scenario import find, settings_of
 from loadtest.sign_in.bridge import Bridge
-from loadtest.sign_in.ways import sign_in_of
+from loadtest.sign_in.ways import SignIn, sign_in_of
 from loadtest.takeovers import Takeovers
 from loadtest.timings import Timings
 
@@ -62,37 +62,45 @@ class Worker:
             names = [name_of(self._plan.seed, number) for group in groups for number in group]
             address = await reach(self._plan.url)
             await sign_in.prepare(names)
-            self._tell(Ready())
-            if isinstance(await orders.get(), Stop):
-                self._tell(Done(0.0, 0.0, stopped_early=True))
-                return
-            random, timings, ledger = Random(f"{self._plan.seed}/{self._share.worker}"), Timings(), Ledger()
-            common = Common(
-                plan=self._plan,
-                settings=self._settings,
-                name=os.urandom(4).hex(),
-                run=os.urandom(1)[0],
-                random=random,
-                pacer=Pacer(self._watch.slip.record),
-                timings=timings,
-                ledger=ledger,
-                dialer=Dialer(self._plan, address, timings, random),
-                sign_in=sign_in,
-                bridge=Bridge(http, self._plan.url, self._plan.server_key),
-                takeovers=Takeovers(ledger, timings),
-                tell=self._told,
-            )
-            await self._play(common, orders)
+            common = self._common(http, sign_in, address)
+            crowd = Crowd(common, self._scenario, self._share)
+            # What lives until the end need not be looked at again and again by the collector meanwhile.
+            gc.collect()
+            gc.freeze()
+            try:
+                self._tell(Ready())
+                if isinstance(await orders.get(), Stop):
+                    self._tell(Done(0.0, 0.0, stopped_early=True))
+                else:
+                    await self._play(common, crowd, orders)
+            finally:
+                common.pacer.close()
+                gc.unfreeze()
+
+    def _common(self, http: aiohttp.ClientSession, sign_in: SignIn, address: Address) -> Common:
+        plan, random = self._plan, Random(f"{self._plan.seed}/{self._share.worker}")
+        timings, ledger = Timings(), Ledger()
+        return Common(
+            plan=plan,
+            settings=self._settings,
+            name=os.urandom(4).hex(),
+            run=os.urandom(1)[0],
+            random=random,
+            pacer=Pacer(self._watch.slip.record),
+            timings=timings,
+            ledger=ledger,
+            dialer=Dialer(plan, address, timings, random),
+            sign_in=sign_in,
+            bridge=Bridge(http, plan.url, plan.server_key),
+            takeovers=Takeovers(ledger, timings),
+            tell=self._told,
+        )
 
     def _told(self, at_s: float, text: str, name: str) -> None:
         self._tell(Told(at_s, text, name))
 
-    async def _play(self, common: Common, orders: asyncio.Queue[Begin | Stop]) -> None:
+    async def _play(self, common: Common, crowd: Crowd, orders: asyncio.Queue[Begin | Stop]) -> None:
         common.begin(self._course)
-        crowd = Crowd(common, self._scenario, self._share)
-        # What lives until the end need not be looked at again and again by the collector meanwhile.
-        gc.collect()
-        gc.freeze()
         self._watch.start(asyncio.get_running_loop().call_later)
         stopped = False
         for at_s, text in self._course.marks if self._share.worker == 0 else ():
@@ -116,9 +124,7 @@ class Worker:
             reraise_first(group)
         finally:
             crowd.abort()
-            common.pacer.close()
             self._watch.stop()
-            gc.unfreeze()
         await self._sample(common, last=True)
         from_s, until_s = self._course.measured_from_s, min(self._course.until_s, common.at_s())
         self._tell(Done(from_s, max(until_s - from_s, 0.0), stopped))

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -98,8 +98,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Command
     own = tmp_path_factory.mktemp("own") / "mine.py"
     own.write_text(OWN_SCENARIO)
     asked = {
-        "denied": ("--match-size", "4", "--duration", "4.5"),
-        "denied idle": ("--scenario", "idle", "--duration", "4.5"),
+        "denied": ("--match-size", "4", "--duration", "6"),
+        "denied idle": ("--scenario", "idle", "--duration", "6"),
         "held": ("--scenario", "echo", "--threshold", HOLDS),
         "not held": ("--scenario", "echo", "--threshold", HOLDS, "--threshold", FAILS),
         "lost": ("--match-size", "4"),
@@ -214,5 +214,6 @@ def deny(command: Command) -> None:
     for _ in range(10):
         for what, for_s in ((signal.SIGSTOP, 0.2), (signal.SIGCONT, 0.05)):
             for pid in workers:
-                os.kill(pid, what)
+                with suppress(ProcessLookupError):  # the run may end meanwhile
+                    os.kill(pid, what)
             time.sleep(for_s)

@@ -27,9 +27,10 @@ async def test_response_counts_from_due_and_service_from_the_beginning() -> None
 
 async def test_what_was_due_before_the_load_is_warm_up() -> None:
     timings = Timings()
+    echo = timings["echo"]
     timings.begin(100 * MS)
-    timings["echo"].record(99 * MS, 100 * MS, 130 * MS)
-    timings["echo"].record(100 * MS, 100 * MS, 107 * MS)
+    echo.record(99 * MS, 100 * MS, 130 * MS)
+    echo.record(100 * MS, 100 * MS, 107 * MS)
 
     load, warm_up = (await timings.take())["echo"]
 

@@ -1,6 +1,7 @@
 """A worker's part of a run against servers that refuse, drop and put off, and with scenarios that fail."""
 
 import asyncio
+import gc
 import json
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -123,11 +124,26 @@ async def test_a_sample_is_cut_where_the_load_ends_before_anybody_leaves(
 ) -> None:
     monkeypatch.setattr(crowd, "LINGER_NS", NS)  # also where the machine is busy
     async with serving(Site()) as url:
-        played = await play(plan(url, "idle"))
+        played = await play(plan(url, "idle", duration_s=0.9))
 
     at_the_end, *_, last = played.samples
     assert (at_the_end.connected, last.connected) == (3, 0)
-    assert 0.4 <= at_the_end.at_s < last.at_s
+    assert 0.9 <= at_the_end.at_s < last.at_s
+
+
+async def test_who_is_ready_has_made_all_players_and_taken_them_from_the_collector() -> None:
+    frozen: list[int] = []
+    before = gc.get_freeze_count()
+    async with serving(Site()) as url:
+        orders = asyncio.Queue[Begin | Stop]()
+        orders.put_nowait(Stop())
+        await Worker(
+            plan(url, "idle", players=100), Share(0, 1), lambda _note: frozen.append(gc.get_freeze_count())
+        ).run(orders)
+
+    ready, _done = frozen
+    assert ready > before + 100
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize("code", [4001, 4503])
