@@ -23,47 +23,56 @@ _EMPTY: Final = HdrHistogram(1, HIGHEST_US, DIGITS)
 class Histogram:
     """Recording is an append; values are counted and entered when somebody looks.
 
-    Entering each value as it comes would keep the swarm busy with itself.
+    Entering each value as it comes would keep the swarm busy with itself, and all of a second's at once would
+    hold it up.
     """
 
-    __slots__ = ("_batch", "_cells", "_counts", "_hdr", "record")
+    __slots__ = ("_batch", "_counts", "_hdr", "record")
 
     def __init__(self) -> None:
         self._hdr = HdrHistogram(1, HIGHEST_US, DIGITS)
         self._counts: Counter[int] = Counter()
-        self._cells: dict[int, int] = {}
         self._batch: list[int] = []
         self.record = self._batch.append
         """Count one latency in microseconds; a negative one counts as zero."""
 
     def __len__(self) -> int:
         """How many were recorded."""
-        waiting = self._counts.total() + sum(self._cells.values()) + len(self._batch)
-        return int(self._hdr.total_count) + waiting
+        return int(self._hdr.total_count) + self._counts.total() + len(self._batch)
+
+    def gather(self, most: int | None = None) -> bool:
+        """Put together what is the same, of `most` values at most. True when nothing is left.
+
+        To be called some times a second: until then each value is kept. Ten thousand take a millisecond.
+        """
+        part = self._batch[:most]
+        self._counts.update(part)
+        del self._batch[: len(part)]
+        return not self._batch
 
     def settle(self, most: int | None = None) -> bool:
-        """Enter what was recorded, of at `most` so many different values. True when nothing is left.
+        """Enter what was recorded, of `most` different values at most. True when nothing is left.
 
-        To be called about once a second: until then each value is kept. A thousand take about a millisecond.
+        A thousand take half a millisecond.
         """
-        self._counts.update(self._batch)
-        self._batch.clear()
-        counts, cells, record = self._counts, self._cells, self._hdr.record_value
-        left = len(counts) + len(cells) if most is None else most
-        # What the library would count as the same is put together first: that takes a fifth of its time.
-        while counts and left > 0:
-            value, count = counts.popitem()
+        self.gather()
+        counts = self._counts
+        parts = [counts.popitem() for _ in range(len(counts) if most is None else min(most, len(counts)))]
+        if not parts:
+            return True
+        # Value by value the library takes five times as long; what it makes of them is the same.
+        hdr, cells = self._hdr, self._hdr.counts
+        for value, count in parts:
             if value >= _EXACT:
                 value = min(value, HIGHEST_US)
                 shift = value.bit_length() - _BITS
-                value = value >> shift << shift
-            cells[value] = cells.get(value, 0) + count
-            left -= 1
-        while cells and (left > 0 or most is None):
-            value, count = cells.popitem()
-            record(max(value, 0), count)
-            left -= 1
-        return not counts and not cells
+                cells[(shift << _BITS - 1) + (value >> shift)] += count
+            else:
+                cells[max(value, 0)] += count
+        hdr.total_count += sum(count for _, count in parts)
+        hdr.min_value = min(hdr.min_value, max(min(parts)[0], 0))
+        hdr.max_value = max(hdr.max_value, min(max(parts)[0], HIGHEST_US))
+        return not counts
 
     def take(self) -> str:
         """All that was recorded as an encoded histogram, empty if nothing was; begins anew."""

@@ -68,6 +68,11 @@ class OwnUseWatch:
         self._timer = call_later(BEAT_S, self._beat)
         gc.callbacks.append(self._on_collector)
 
+    def gather(self) -> None:
+        """To be called some times a second, so that `take` has little to do."""
+        self._lag.gather()
+        self.slip.gather()
+
     def take(self) -> Taken:
         """All since the last time; begins anew."""
         self._count_beats(self._monotonic())

@@ -1,7 +1,7 @@
 """Wakes players when they are due: one heap and one timer for the whole worker.
 
 An open schedule waits for nobody. Who is woken late is told when they were due, and acts at once; nothing is
-left out. How late those who waited were woken is recorded as the worker's slip.
+left out. How late those who waited could act is recorded as the worker's slip.
 """
 
 import asyncio
@@ -44,6 +44,9 @@ class Pacer:
         if self._timer is None or due_ns < self._timer_ns:
             self._set_timer(due_ns, now)
         await woken
+        # Not when it is woken: those who act before it are also what makes it late.
+        if not self._hurries:
+            self._slip((self.clock_ns() - due_ns) // 1000)
 
     def hurry(self) -> None:
         """Nobody waits any more, now and from now on: the run is being stopped."""
@@ -72,9 +75,8 @@ class Pacer:
         now = self.clock_ns()
         waiting = self._waiting
         while waiting and waiting[0][0] <= now:
-            due_ns, _, woken = heapq.heappop(waiting)
+            woken = heapq.heappop(waiting)[-1]
             if not woken.done():
-                self._slip((now - due_ns) // 1000)
                 woken.set_result(None)
         if waiting:
             self._set_timer(waiting[0][0], now)

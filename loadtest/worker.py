@@ -29,6 +29,8 @@ from loadtest.takeovers import Takeovers
 from loadtest.timings import Timings
 
 SAMPLE_S: Final = 1.0
+GATHER_S: Final = 0.05
+"""So often what was timed is put together: all of a second's at once would make acts late."""
 HTTP_S: Final = 30.0
 LATE_S: Final = 30.0
 """So long after its end a run waits for players who cannot leave."""
@@ -149,7 +151,10 @@ class Worker:
 
     async def _sample_at(self, common: Common, due_s: float) -> None:
         due_ns = common.begun_ns + round(due_s * NS)
-        await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / NS)
+        while (left_ns := due_ns - time.monotonic_ns()) > 0:
+            await asyncio.sleep(min(left_ns / NS, GATHER_S))
+            common.timings.gather()
+            self._watch.gather()
         await self._sample(common)
 
     async def _sample(self, common: Common, *, last: bool = False) -> None:

@@ -1,5 +1,7 @@
 """Latencies go in as microseconds and come out as milliseconds."""
 
+from random import Random
+
 import pytest
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it ships no types
 
@@ -38,6 +40,31 @@ def test_a_value_is_kept_to_a_thousandth(microseconds: int) -> None:
 @pytest.mark.parametrize(("recorded", "shown"), [(-5, 0), (0, 0), (HIGHEST_US * 10, HIGHEST_US / 1000)])
 def test_what_is_out_of_range_counts_as_its_edge(recorded: int, shown: float) -> None:
     assert filled(recorded).spread().max == pytest.approx(shown, rel=0.001)
+
+
+@pytest.mark.parametrize("most", [None, 1, 7, 10_000])
+def test_values_are_entered_as_the_library_enters_them(most: int | None) -> None:
+    random = Random(1)
+    recorded = [round(2 ** random.uniform(0, 31.7)) for _ in range(2_000)]
+    recorded += [0, 1, 2046, 2047, 2048, 2049, 4095, 4096, 4097, HIGHEST_US - 1, HIGHEST_US]
+    entered, reference = filled(*recorded, 5, 5), HdrHistogram(1, HIGHEST_US, 3)
+    for value in (*recorded, 5, 5):
+        reference.record_value(value)
+
+    while not entered.settle(most):
+        assert len(entered) == len(recorded) + 2
+
+    assert entered.spread().max == reference.get_max_value() / 1000
+    assert HdrHistogram.decode(entered.take().encode()).get_min_value() == reference.get_min_value()
+    assert filled(*recorded, 5, 5).take().encode() == reference.encode()
+
+
+def test_gathering_in_parts_loses_nothing() -> None:
+    histogram = filled(1, 1, 2, 3)
+
+    assert [histogram.gather(3), histogram.gather(3), histogram.gather(3)] == [False, True, True]
+    assert len(histogram) == 4
+    assert values(histogram.take()) == [(1, 2), (2, 1), (3, 1)]
 
 
 def test_reading_in_between_loses_nothing() -> None:

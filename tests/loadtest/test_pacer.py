@@ -104,6 +104,22 @@ async def test_a_late_timer_wakes_all_that_are_due_and_tells_by_how_much(
         assert stage.slips_us == [4_000_000, 3_000_000, 2_000_000]
 
 
+async def test_what_others_take_before_one_can_act_is_a_slip_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(monkeypatch) as stage:
+
+        async def work() -> None:
+            await stage.pacer.until(stage.clock.now_ns + NS)
+            stage.clock.now_ns += 5 * NS
+
+        stage.tasks.append(stage.start(work()))
+        stage.wait("behind", NS)
+        await stage.turn()
+
+        await stage.pass_ns(NS)
+
+        assert stage.slips_us == [0, 5_000_000]
+
+
 async def test_who_comes_late_goes_on_at_once_and_is_no_slip_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     async with staged(monkeypatch) as stage:
         stage.wait("behind", -5 * NS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtest.histogram import Histogram
+from loadtest.histogram import Histogram, values
 from loadtest.timings import MAX_OPERATIONS, WAY_IN, Timings
 
 MS = 1_000_000
@@ -69,6 +69,17 @@ async def test_many_different_values_are_all_told() -> None:
     histogram = Histogram()
     histogram.add(batch.response)
     assert len(histogram) == 5000
+
+
+async def test_what_is_gathered_meanwhile_is_told_too() -> None:
+    timings = Timings()
+    for due_ns in (0, MS):
+        timings["echo"].record(due_ns, due_ns, 5 * MS)
+        timings.gather()
+
+    (batch,) = (await timings.take())["echo"]
+
+    assert [count for _, count in values(batch.response)] == [1, 1]
 
 
 async def test_there_is_a_bound_to_operations() -> None:
