@@ -63,12 +63,7 @@ class Histogram:
         # Value by value the library takes five times as long; what it makes of them is the same.
         hdr, cells = self._hdr, self._hdr.counts
         for value, count in parts:
-            if value >= _EXACT:
-                value = min(value, HIGHEST_US)
-                shift = value.bit_length() - _BITS
-                cells[(shift << _BITS - 1) + (value >> shift)] += count
-            else:
-                cells[max(value, 0)] += count
+            cells[_place(value)] += count
         hdr.total_count += sum(count for _, count in parts)
         hdr.min_value = min(hdr.min_value, max(min(parts)[0], 0))
         hdr.max_value = max(hdr.max_value, min(max(parts)[0], HIGHEST_US))
@@ -143,7 +138,17 @@ def _entries(hdr: HdrHistogram) -> list[tuple[int, int, int]]:
 
     Not by the library's iterator, which takes as long for ten values as for ten thousand.
     """
-    return [(*_alike(index), int(count)) for index, count in enumerate(hdr.counts[:]) if count]
+    counts = hdr.counts[: _place(hdr.max_value) + 1]
+    return [(*_alike(index), int(count)) for index, count in enumerate(counts) if count]
+
+
+def _place(value: int) -> int:
+    """Where a value is counted: small ones each by itself, larger ones by their first `_BITS` bits."""
+    if value < _EXACT:
+        return max(value, 0)
+    value = min(value, HIGHEST_US)
+    shift = value.bit_length() - _BITS
+    return (shift << _BITS - 1) + (value >> shift)
 
 
 @lru_cache(maxsize=2**15)  # room for all that there are

@@ -1,4 +1,4 @@
-"""Wakes players when they are due: one heap and one timer for the whole worker.
+"""Wakes players when they are due: one heap and one alarm for the whole worker.
 
 An open schedule waits for nobody. Who is woken late is told when they were due, and acts at once; nothing is
 left out. How late those who waited could act is recorded as the worker's slip.
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
+from loadtest.alarm import Alarm, alarm
+
 NS: Final = 1_000_000_000
 YIELD_EACH: Final = 32
 """Who is so many acts behind lets others have their turn in between."""
@@ -19,14 +21,20 @@ YIELD_EACH: Final = 32
 class Pacer:
     """Times are nanoseconds of the monotonic clock. `close` when nobody is to be woken any more."""
 
-    def __init__(self, slip: Callable[[int], None], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        slip: Callable[[int], None],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        alarm: Callable[[Callable[[], None]], Alarm] = alarm,
+    ) -> None:
         self._slip = slip
         self.clock_ns = clock_ns
+        self._alarm = alarm(self._wake)
+        self._set_for_ns = 0
+        """When the alarm comes; 0: it is not set."""
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns = 0
         self._behind = 0
         self._hurries = False
 
@@ -41,8 +49,8 @@ class Pacer:
             return
         woken = self._loop.create_future()
         heapq.heappush(self._waiting, (due_ns, next(self._order), woken))
-        if self._timer is None or due_ns < self._timer_ns:
-            self._set_timer(due_ns, now)
+        if not self._set_for_ns or due_ns < self._set_for_ns:
+            self._set(due_ns, now)
         await woken
         # Not when it is woken: those who act before it are also what makes it late.
         if not self._hurries:
@@ -58,20 +66,16 @@ class Pacer:
 
     def close(self) -> None:
         """Forget everybody: their waits are cancelled."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.close()
         for _, _, woken in self._waiting:
             woken.cancel()
         self._waiting.clear()
 
-    def _set_timer(self, due_ns: int, now_ns: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_ns = due_ns
-        self._timer = self._loop.call_later(max(due_ns - now_ns, 0) / NS, self._wake)
+    def _set(self, due_ns: int, now_ns: int) -> None:
+        self._set_for_ns = due_ns
+        self._alarm.set(due_ns, now_ns)
 
     def _wake(self) -> None:
-        self._timer = None
         now = self.clock_ns()
         waiting = self._waiting
         while waiting and waiting[0][0] <= now:
@@ -79,4 +83,7 @@ class Pacer:
             if not woken.done():
                 woken.set_result(None)
         if waiting:
-            self._set_timer(waiting[0][0], now)
+            self._set(waiting[0][0], now)
+        else:
+            self._set_for_ns = 0
+            self._alarm.clear()
