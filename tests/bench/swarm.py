@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from random import Random
 from typing import cast
 
 import uvloop
 
 from loadtest.common import Common
+from loadtest.pacer import NS, Pacer
 from loadtest.places import OP_CODE, MatchRoom
 from loadtest.socket import Socket
 from loadtest.stamp import pack
@@ -28,6 +30,7 @@ from tests.support.swarm_stage import common_of, group_of, session_of, user_of
 SIZE = 10
 FRAMES, ROUNDS = 20_000, 5
 MATCH = "a8b5e0c2-7a31-4f6e-9d1c-1c2d3e4f5a6b."
+ACTORS, ACTS_PER_S, ACTS_S = 300, 10, 2
 FLOOR_SOCKETS, FLOOR_FRAMES, AT_ONCE = 300, 60_000, 10
 Costs = dict[str, dict[str, float]]
 """CPU microseconds by row, then by format."""
@@ -97,6 +100,25 @@ async def _said_us(form: Format) -> float:
     return _least_us(talk)
 
 
+async def _act_us() -> float:
+    """What it takes to have players begin in time, with nothing that they do."""
+    pacer, random, acts = Pacer(lambda _slip_us: None), Random(1), 0
+
+    async def act() -> None:
+        nonlocal acts
+        due_ns = time.monotonic_ns() + round(random.random() * NS / ACTS_PER_S)
+        for _ in range(ACTS_PER_S * ACTS_S):
+            await pacer.until(due_ns)
+            acts += 1
+            due_ns += NS // ACTS_PER_S
+
+    begun = time.process_time()
+    await asyncio.gather(*(act() for _ in range(ACTORS)))
+    spent = time.process_time() - begun
+    pacer.close()
+    return spent / acts * 1e6
+
+
 class _Counting(asyncio.Protocol):
     def __init__(self, counted: list[int], turn: asyncio.Event) -> None:
         self._counted, self._turn = counted, turn
@@ -139,6 +161,7 @@ async def _measure() -> Costs:
     return {
         "a frame heard": {form.name: await _heard_us(form) for form in Format},
         "a message said": {form.name: await _said_us(form) for form in Format},
+        "an act waited for, 3,000 a second": {form.name: await _act_us() for form in Format},
         "a frame handed to a bare protocol by the loop": {form.name: await _floor_us() for form in Format},
     }
 
