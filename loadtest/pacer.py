@@ -38,8 +38,11 @@ class Pacer:
         self._behind = 0
         self._hurries = False
 
-    async def until(self, due_ns: int) -> None:
-        """Return once it is due; at once, but for an occasional turn of others, when it already was."""
+    async def until(self, due_ns: int, *, acts: bool = True) -> None:
+        """Return once it is due; at once, but for an occasional turn of others, when it already was.
+
+        `acts`: whether something is done then that is late when this is.
+        """
         now = self.clock_ns()
         if due_ns <= now or self._hurries:
             # Who comes this late was kept by the server, not by us: that is a latency, and no slip of ours.
@@ -53,7 +56,7 @@ class Pacer:
             self._set(due_ns, now)
         await woken
         # Not when it is woken: those who act before it are also what makes it late.
-        if not self._hurries:
+        if acts and not self._hurries:
             self._slip((self.clock_ns() - due_ns) // 1000)
 
     def hurry(self) -> None:

@@ -346,7 +346,8 @@ class Player:
     async def rest(self, seconds: float | None = None) -> None:
         """Do nothing for so long, or (None) until the stay ends; never longer than that."""
         due_ns = self.leaves_ns if seconds is None else self.now_ns() + round(seconds * NS)
-        await self.common.pacer.until(min(due_ns, self.leaves_ns))
+        # That a whole crowd cannot leave in the same instant makes nothing late.
+        await self.common.pacer.until(min(due_ns, self.leaves_ns), acts=due_ns < self.leaves_ns)
 
     def is_staying(self) -> bool:
         """Whether the stay has not ended yet."""

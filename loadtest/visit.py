@@ -143,14 +143,23 @@ class Visit:
 
     def marks(self) -> dict[int, int]:
         """How much everybody has said by now; `lacking` tells when all of that is heard."""
-        return {number: visit.sent for number, visit in self.topic.recent.items()}
+        return {number: visit.sent for number, visit in self.topic.recent.items() if visit.sent}
 
     def lacking(self, marks: dict[int, int]) -> int:
         """How many of the messages up to the marks are not heard."""
         recent = self.topic.recent
         return sum(
-            self.owed_by(sender, mark) for number, mark in marks.items() if (sender := recent.get(number))
+            self.owed_by(sender, mark) for number, mark in self._open(marks) if (sender := recent.get(number))
         )
+
+    def _open(self, marks: dict[int, int]) -> Iterable[tuple[int, int]]:
+        """Those of the marks up to which something may be owed.
+
+        It is for few of them, nearly always. To ask for each would hold the worker up when a crowd leaves.
+        """
+        if self._gaps:
+            return marks.items()
+        return marks.items() - self._heard.items() - self._floors.items()
 
     def owed_by(self, sender: "Visit", mark: int | None = None) -> int:
         """How many messages of this sender, up to the mark, should have been heard and were not yet.
@@ -177,7 +186,7 @@ class Visit:
             topic.before_leave(now_ns)
         if self.is_in and self.hears:
             del topic.members[self.number]
-            owed = sum(self.owed_by(sender) for sender in topic.recent.values())
+            owed = sum(self.owed_by(topic.recent[number]) for number, _ in self._open(self.marks()))
             certain = sum(map(len, self._gaps.values())) if marks is None else self.lacking(marks)
             topic.ledger.expected -= max(owed - certain, 0)
             if marks is None:

@@ -130,6 +130,19 @@ async def test_what_others_take_before_one_can_act_is_a_slip_too() -> None:
         assert stage.slips_us == [0, 5_000_000]
 
 
+async def test_who_does_nothing_then_is_not_late() -> None:
+    async with staged() as stage:
+        leaves_ns = stage.clock.now_ns + NS
+        stage.tasks.append(stage.start(stage.pacer.until(leaves_ns, acts=False)))
+        stage.wait("acts", NS)
+        await stage.turn()
+
+        await stage.pass_ns(3 * NS)
+
+        assert stage.tasks[0].done()
+        assert stage.slips_us == [2_000_000]
+
+
 async def test_who_comes_late_goes_on_at_once_and_is_no_slip_of_ours() -> None:
     async with staged() as stage:
         stage.wait("behind", -5 * NS)

@@ -1,7 +1,8 @@
-"""A player in several places leaves them together."""
+"""How a player leaves: out of all places together, and in nobody's hurry."""
 
 import asyncio
 
+from loadtest.pacer import Pacer
 from loadtest.places import ChatRoom, MatchRoom
 from loadtest.player import Player
 from loadtest.rooms import Room
@@ -37,3 +38,18 @@ async def test_nobody_has_left_a_place_while_they_wait_for_what_was_said_in_anot
         assert (match.visit.is_in, chat.visit.is_in) == (False, False)
         assert first.socket is not None
         first.socket.connection_lost(None)
+
+
+async def test_who_rests_until_they_leave_is_no_late_act() -> None:
+    slips_us: list[int] = []
+    (player,) = group_of(common_of(), 1)
+    player.common.pacer = Pacer(slips_us.append)
+    player.leaves_ns = player.now_ns() + 20_000_000
+
+    await player.rest(0.001)
+    assert len(slips_us) == 1
+    await player.rest(1.0)
+    player.common.pacer.close()
+
+    assert len(slips_us) == 1
+    assert not player.is_staying()

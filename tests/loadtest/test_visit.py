@@ -1,8 +1,11 @@
 """Each departure from "everything, once, in order" is counted under its own name."""
 
+from random import Random
+
 import pytest
 
 from loadtest.ledger import WRITE_OFF_NS
+from loadtest.pacer import NS
 from tests.support.ledger_room import LedgerRoom
 
 
@@ -198,3 +201,31 @@ def test_a_server_that_tells_of_a_gap_is_forgiven_it() -> None:
 
     room.check(expected=3, delivered=3)
     assert room.ledger.written_off == 2
+
+
+def test_what_is_owed_is_the_sum_over_all_senders_whatever_happens() -> None:
+    for seed in range(200):
+        random, room = Random(seed), LedgerRoom(3, echoes=seed % 2 == 0)
+        for _ in range(60):
+            there = [each for each in room.members if each.is_in]
+            deed = random.randrange(8)
+            if deed == 0 or not there:
+                room.join()
+            elif deed == 1:
+                leaver = random.choice(there)
+                leaver.leave(room.now_ns, random.choice([leaver.marks(), None]))
+            elif deed == 2:
+                room.now_ns += random.choice([NS // 2, 4 * NS])
+                room.ledger.sweep(room.now_ns)
+            else:
+                speaker = random.choice(there)
+                number = speaker.send()
+                for each in there:
+                    if random.random() < 0.8 and (each is not speaker or room.topic.echoes):
+                        each.receive(speaker, max(number - random.choice([0, 0, 0, 1]), 0))
+            marks = {each.number: random.randint(0, each.sent) for each in room.topic.recent.values()}
+            for each in room.topic.members.values():
+                senders = room.topic.recent.items()
+                assert each.lacking(marks) == sum(each.owed_by(by, marks[number]) for number, by in senders)
+                open_ = {number for number, _ in each._open(each.marks())}
+                assert all(each.owed_by(by) == 0 for number, by in senders if number not in open_)
