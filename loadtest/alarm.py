@@ -31,7 +31,7 @@ class Alarm(Protocol):
 
 
 class LoopAlarm:
-    """A timer of the running loop: up to a millisecond late, and never early."""
+    """A timer of the running loop: up to a millisecond late, or early where its clock is coarse."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()

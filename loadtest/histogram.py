@@ -40,15 +40,13 @@ class Histogram:
         """How many were recorded."""
         return int(self._hdr.total_count) + self._counts.total() + len(self._batch)
 
-    def gather(self, most: int | None = None) -> bool:
-        """Put together what is the same, of `most` values at most. True when nothing is left.
+    def gather(self) -> None:
+        """Put together what is the same.
 
         To be called some times a second: until then each value is kept. Ten thousand take a millisecond.
         """
-        part = self._batch[:most]
-        self._counts.update(part)
-        del self._batch[: len(part)]
-        return not self._batch
+        self._counts.update(self._batch)
+        self._batch.clear()
 
     def settle(self, most: int | None = None) -> bool:
         """Enter what was recorded, of `most` different values at most. True when nothing is left.
