@@ -67,6 +67,7 @@ async def measured(site: RunningServer, case: Case) -> dict[str, Result]:
     length_s = case.period_s * case.periods
     sign_in = {"issuer": site.issuer}
     common = {"sign_in": sign_in, "players": 3, "duration_s": length_s, "limits": LIMITS, "heartbeat_s": 0}
+    common["warm_up_s"] = 2.0  # who comes may meet a freeze, too
     results = await asyncio.gather(
         *(
             played(site, scenario, seed=seed, **common, **members)
