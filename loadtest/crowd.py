@@ -13,7 +13,7 @@ from loadtest.profile import stays
 from loadtest.scenario import Scenario
 
 LINGER_NS: Final = NS // 10
-"""So much longer than the load players stay: that they all leave at once is no part of what is measured."""
+"""So much longer than the load players stay, in silence: that all leave at once is no part of the load."""
 
 
 def numbers(players: int, group_size: int, share: Share) -> list[range]:
@@ -121,6 +121,8 @@ class Crowd:
         beat = 0
         while True:
             due_ns = common.begun_ns + round(beat * gap_ns)
+            if due_ns >= common.until_ns:
+                return
             await common.pacer.until(due_ns)
             if self._over.is_set():
                 return

@@ -143,6 +143,9 @@ class Ear(Listener):
         same = envelope.message is not None and not envelope.cid and said(envelope.message) == alike
         return shape if same else None
 
+    def on_stray_reply(self, socket: Socket, message: Message | None) -> None:
+        self.on_error("a reply that no request waits for")
+
     def on_dropped(self, socket: Socket, reason: str) -> None:
         self._lost(socket, reason)
 

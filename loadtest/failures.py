@@ -16,6 +16,10 @@ class ErrorReply(SwarmError):
         """Of `protocol.errors.ErrorCode`, if the server keeps to them."""
 
 
+class NoReply(SwarmError):
+    """The server left a request without an answer, on a socket that is open."""
+
+
 class Refused(SwarmError):
     """The server answered an HTTP request, the one for a socket included, with an error."""
 

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 
 from loadtest.common import Common, Group
 from loadtest.ear import Ear
-from loadtest.failures import ErrorReply, Refused, SwarmError
+from loadtest.failures import ErrorReply, NoReply, Refused, SwarmError
 from loadtest.pacer import NS
-from loadtest.rooms import Room
+from loadtest.rooms import DRAIN_NS, Room
 from loadtest.sign_in.bridge import Tokens
 from loadtest.socket import REPLY_TIMEOUT_S, Socket, State
 from protocol.message import Message
@@ -47,7 +47,8 @@ class Beats:
         due_ns = round(self._next_ns)
         self._next_ns += self._gap_ns
         player = self._player
-        if due_ns >= min(self._end_ns, player.leaves_ns):
+        # Who lingers when the load is over is quiet.
+        if due_ns >= min(self._end_ns, player.leaves_ns, player.common.until_ns):
             await player.rest(max(self._end_ns - player.now_ns(), 0) / NS)
             raise StopAsyncIteration
         await player.common.pacer.until(due_ns)
@@ -164,12 +165,14 @@ class Player:
         await room.enter()
 
     async def depart(self) -> None:
-        """Hear to its end what was said, then close the socket.
+        """Hear to its end what was said and answered, then close the socket.
 
         Out of all places at one moment: until the socket is closed the others are right to believe in them.
         """
         rooms = list(self.rooms.values())
         heard = await asyncio.gather(*(room.drain() for room in rooms))
+        if self.socket is not None:
+            await self.socket.answered(DRAIN_NS / NS)
         for room, marks in zip(rooms, heard, strict=True):
             room.visit.leave(self.now_ns(), marks)
         self.rooms.clear()
@@ -220,16 +223,19 @@ class Player:
                 return True
         return False
 
-    async def blink(self) -> None:
+    async def blink(self) -> int:
         """Lose the connection without a word and open another at once: the server may go on with the session.
 
-        What was said before has arrived, since its heartbeat is answered. Raises SwarmError.
+        What was said before has arrived, since its heartbeat is answered. When it broke (monotonic
+        nanoseconds). Raises SwarmError.
         """
         await self.ask(Ping())
+        broke_ns = self.now_ns()
         if self.socket is not None:
             self.socket.abort()
         self.socket = None
         await self.connect()
+        return broke_ns
 
     def vanish(self) -> None:
         """Cut the connection off without a word, as a network does."""
@@ -312,7 +318,7 @@ class Player:
                 raise SwarmError(f"no {kind.__name__} in {within_s:g} s") from None
 
     def ping(self, due_ns: int, operation: str) -> None:
-        """The application's heartbeat, timed; nobody waits for its answer."""
+        """The application's heartbeat, timed. Nobody waits for its answer but who departs."""
         socket = self.socket
         if socket is None or socket.state is not State.OPEN:
             return
@@ -322,7 +328,9 @@ class Player:
         def heard(_message: Message | None, error: SwarmError | None, at_ns: int) -> None:
             if error is None:
                 track.record(due_ns, begun_ns, at_ns)
-            elif isinstance(error, ErrorReply):
+                return
+            self.count("unanswered")
+            if isinstance(error, ErrorReply | NoReply):  # else the socket's end is told
                 self.ear.on_error(str(error))
 
         socket.request(Ping(), heard)

@@ -17,7 +17,7 @@ from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: C w
 )
 
 from loadtest import upgrade
-from loadtest.failures import ErrorReply, Refused, SwarmError
+from loadtest.failures import ErrorReply, NoReply, Refused, SwarmError
 from protocol.conversation import Requests
 from protocol.envelope import FIRST_BYTE, Envelope, Format, decode_server, encode
 from protocol.errors import ErrorCode
@@ -28,6 +28,10 @@ from protocol.messages import Error
 MAX_FRAME_BYTES: Final = 1 << 20
 MAX_UNSENT_BYTES: Final = 1 << 20
 REPLY_TIMEOUT_S: Final = 10.0
+MAX_PENDING: Final = 10_000
+"""Requests of one socket that wait for their replies: of a thousand a second, ten seconds' worth."""
+LOOK_S: Final = 0.02
+"""How often who leaves looks whether everything was answered. Nearly always it was, before the first time."""
 MAX_TEXT: Final = 80
 """Characters of a refusal that are told."""
 
@@ -50,6 +54,9 @@ class Listener:
 
     def on_message(self, socket: "Socket", message: Message, at_ns: int) -> None:
         """The server said something of its own accord; `at_ns` is when its bytes arrived."""
+
+    def on_stray_reply(self, socket: "Socket", message: Message | None) -> None:
+        """The server replied to what was answered before, or was never asked."""
 
     def on_dropped(self, socket: "Socket", reason: str) -> None:
         """The socket ended, and not because the player left."""
@@ -98,7 +105,7 @@ class Socket(asyncio.Protocol):
         self._random = random
         self._clock_ns = clock_ns
         self._key = random.randbytes(16)
-        self._requests = Requests[Heard]()
+        self._requests = Requests[Heard](MAX_PENDING, self._give_up)
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         self._refused: Refused | None = None
@@ -154,9 +161,18 @@ class Socket(asyncio.Protocol):
             async with asyncio.timeout(within_s):
                 return await reply
         except TimeoutError:
-            raise SwarmError(f"no reply to {type(message).__name__} in {within_s:g} s") from None
+            raise NoReply(f"no reply to {type(message).__name__} in {within_s:g} s") from None
         finally:
             self._requests.close(cid)
+
+    async def answered(self, within_s: float) -> None:
+        """Wait until every request is answered; those that are not in time are told `NoReply`."""
+        deadline_ns = self._clock_ns() + round(within_s * 1e9)
+        # No event instead: it would cost something for each reply that is heard.
+        while self._requests and self._clock_ns() < deadline_ns:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)
+        for heard in self._requests.give_up():
+            heard(None, NoReply(f"requests without a reply for {within_s:g} s"), self._clock_ns())
 
     def deafen(self) -> None:
         """Neither read nor answer from now on."""
@@ -268,7 +284,9 @@ class Socket(asyncio.Protocol):
         message = envelope.message
         heard = self._requests.close(envelope.cid) if envelope.cid else None
         if heard is None:
-            if message is not None:
+            if envelope.cid:
+                self._listener.on_stray_reply(self, message)
+            elif message is not None:
                 self._listener.on_message(self, message, at_ns)
         elif isinstance(message, Error):
             name = ErrorCode(message.code).name if message.code in list(ErrorCode) else str(message.code)
@@ -286,6 +304,13 @@ class Socket(asyncio.Protocol):
             self._drop(f"the server closed with {self.close_code} {reason}".rstrip())
         elif self._transport is not None:
             self._transport.close()
+
+    def _give_up(self, heard: Heard) -> None:
+        heard(
+            None,
+            NoReply(f"more than {MAX_PENDING:,} requests of one player without a reply"),
+            self._clock_ns(),
+        )
 
     def _write(self, first: int, payload: bytes) -> None:
         if self._transport is not None and self.state is State.OPEN:

@@ -5,6 +5,7 @@ from bytes, without decoding.
 """
 
 import re
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from protocol.envelope import Format
@@ -60,12 +61,14 @@ def _binary_heartbeat(payload: bytes) -> bytes | None:
 class Requests(Generic[T]):
     """A client's requests that await their reply: what is kept for each comes back with its cid.
 
-    At most `limit` are pending; beyond that the oldest is given up, and `given_up` counts it.
+    At most `limit` are pending; beyond that the oldest is given up: `on_give_up` is called with what was kept
+    for it, and `given_up` counts it.
     """
 
-    def __init__(self, limit: int = 64) -> None:
+    def __init__(self, limit: int, on_give_up: Callable[[T], None]) -> None:
         self.given_up = 0
         self._limit = limit
+        self._on_give_up = on_give_up
         self._last = 0
         self._pending: dict[str, T] = {}
 
@@ -75,8 +78,8 @@ class Requests(Generic[T]):
     def open(self, kept: T) -> str:
         """The cid to send the request with."""
         if len(self._pending) >= self._limit:
-            del self._pending[next(iter(self._pending))]
             self.given_up += 1
+            self._on_give_up(self._pending.pop(next(iter(self._pending))))
         self._last += 1
         cid = str(self._last)
         self._pending[cid] = kept

@@ -53,7 +53,6 @@ async def resume(player: Player, settings: ResumeSettings) -> None:
             match.say(due_ns)
         if not player.is_staying() or not player.is_connected():
             return
-        due_ns = player.now_ns()
-        await player.blink()
-        player.common.timings["resume"].record(due_ns, due_ns, player.now_ns())
+        broke_ns = await player.blink()
+        player.common.timings["resume"].record(broke_ns, broke_ns, player.now_ns())
         breaks_ns += round(settings.every_s * NS)

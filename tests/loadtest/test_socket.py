@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from loadtest.failures import SwarmError
-from loadtest.socket import MAX_FRAME_BYTES, Listener, Socket, State
+from loadtest.socket import LOOK_S, MAX_FRAME_BYTES, MAX_PENDING, Heard, Listener, Socket, State
 from protocol.frames import FIN_BINARY, FIN_CLOSE, FIN_PING, FIN_PONG, FIN_TEXT, build, extent
 from protocol.message import Message
-from protocol.messages import Match, MatchCreate, MatchData, MatchmakerTicket
+from protocol.messages import Match, MatchCreate, MatchData, MatchmakerTicket, Ping, Pong
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -56,10 +56,14 @@ class Ear(Listener):
 
     def __init__(self) -> None:
         self.heard: list[tuple[Message, int]] = []
+        self.stray: list[Message | None] = []
         self.dropped: list[str] = []
 
     def on_message(self, socket: Socket, message: Message, at_ns: int) -> None:
         self.heard.append((message, at_ns))
+
+    def on_stray_reply(self, socket: Socket, message: Message | None) -> None:
+        self.stray.append(message)
 
     def on_dropped(self, socket: Socket, reason: str) -> None:
         self.dropped.append(reason)
@@ -158,6 +162,61 @@ async def test_no_reply_in_time_is_raised(scene: Scene) -> None:
         await scene.socket.ask(MatchCreate(), within_s=0)
 
 
+def keep(found: list[object]) -> Heard:
+    def heard(message: Message | None, error: SwarmError | None, at_ns: int) -> None:
+        found.append(message if error is None else str(error))
+
+    return heard
+
+
+async def test_what_is_answered_in_time_is_waited_for(scene: Scene) -> None:
+    found: list[object] = []
+    scene.socket.request(Ping(), keep(found))
+    scene.socket.request(Ping(), keep(found))
+
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(scene.socket.answered(1))
+        await asyncio.sleep(0)
+        scene.socket.data_received(scene.told({"cid": "1", "pong": {}}))
+        await asyncio.sleep(LOOK_S * 2)
+        assert not waiting.done()
+        scene.socket.data_received(scene.told({"cid": "2", "pong": {}}))
+
+    assert found == [Pong(), Pong()]
+
+
+async def test_what_is_not_answered_in_time_is_told(scene: Scene) -> None:
+    found: list[object] = []
+    scene.socket.request(Ping(), keep(found))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scene.socket.answered(5))
+        await asyncio.sleep(0)
+        scene.now_ns = 5_000_000_000
+
+    assert found == ["requests without a reply for 5 s"]
+
+
+async def test_more_requests_than_can_be_kept_are_told_and_not_forgotten(scene: Scene) -> None:
+    found: list[object] = []
+    for _ in range(MAX_PENDING):
+        scene.socket.request(Ping(), keep(found))
+    assert found == []
+
+    scene.socket.request(Ping(), keep(found))
+
+    assert found == ["more than 10,000 requests of one player without a reply"]
+
+
+async def test_a_second_reply_is_told(scene: Scene) -> None:
+    found: list[object] = []
+    scene.socket.request(Ping(), keep(found))
+
+    scene.socket.data_received(scene.told({"cid": "1", "pong": {}}) * 2)
+
+    assert (found, scene.ear.stray, scene.ear.heard) == ([Pong()], [Pong()], [])
+
+
 async def test_a_request_fails_at_once_when_the_socket_ends(scene: Scene) -> None:
     asking = asyncio.gather(scene.socket.ask(MatchCreate()))
     await asyncio.sleep(0)
@@ -171,7 +230,7 @@ async def test_a_request_fails_at_once_when_the_socket_ends(scene: Scene) -> Non
 
 
 async def test_what_nobody_asked_for_is_heard(scene: Scene) -> None:
-    scene.socket.data_received(scene.told({"cid": "99", "matchmaker_ticket": {"ticket": "t"}}))
+    scene.socket.data_received(scene.told({"matchmaker_ticket": {"ticket": "t"}}))
 
     assert [message for message, _ in scene.ear.heard] == [MatchmakerTicket(ticket="t")]
 

@@ -4,14 +4,16 @@ import asyncio
 import gc
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from loadtest import crowd, worker
+from loadtest import crowd, player, worker
 from loadtest.failures import SwarmError
+from loadtest.histogram import values
 from loadtest.notes import Begin, Done, Note, Ready, Sample, Share, Stop
 from loadtest.pacer import NS
 from loadtest.plan import Plan, SignIn
@@ -83,18 +85,30 @@ class Played:
     def count(self, name: str) -> int:
         return sum(sample.counts.get(name, 0) for sample in self.samples)
 
+    def values(self, operation: str) -> list[tuple[int, int]]:
+        """Of the response times in the measured time: microseconds, and how often."""
+        batches = [each for sample in self.samples for each in sample.timings.get(operation, ())]
+        return [pair for batch in batches if not batch.warm_up for pair in values(batch.response)]
+
 
 def plan(url: str, scenario: str, **more: Any) -> Plan:
     members = {"players": 3, "ramp_s": 0.0, "warm_up_s": 0.0, "duration_s": 0.4, "heartbeat_s": 0.0, **more}
     return Plan(url=url, scenario=scenario, sign_in=SignIn(way="device"), **members)
 
 
-async def play(planned: Plan, *, stop: asyncio.Event | None = None) -> Played:
-    """From Ready to Done; it is told to stop when the event is set."""
+async def play(
+    planned: Plan, *, stop: asyncio.Event | None = None, look: Callable[[Played], None] = lambda _: None
+) -> Played:
+    """From Ready to Done; it is told to stop when the event is set. `look` at each note."""
     played, orders = Played(), asyncio.Queue[Begin | Stop]()
     orders.put_nowait(Begin())
+
+    def tell(note: Note) -> None:
+        played.notes.append(note)
+        look(played)
+
     async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(Worker(planned, Share(0, 1), played.notes.append).run(orders))
+        running = tasks.create_task(Worker(planned, Share(0, 1), tell).run(orders))
         if stop is not None:
             await stop.wait()
             orders.put_nowait(Stop())
@@ -187,6 +201,81 @@ async def test_a_drop_is_counted_with_its_reason() -> None:
 
     assert played.count("dropped") == 3
     assert played.errors == {"the server closed with 4001 server restarting": 3}
+
+
+class Answering(Site):
+    """Answers each ping so many times, and none before `answers` is set."""
+
+    def __init__(self, times: int = 1) -> None:
+        super().__init__()
+        self.times = times
+        self.answers = asyncio.Event()
+
+    async def _answer(
+        self, socket: web.WebSocketResponse, me: dict[str, str], envelope: dict[str, Any]
+    ) -> None:
+        assert envelope["ping"] == {}
+        await self.answers.wait()
+        self.said["ping"] += 1
+        for _ in range(self.times):
+            await socket.send_json({"cid": envelope["cid"], "pong": {}})
+
+
+async def test_what_is_answered_only_behind_the_end_counts_with_all_its_waiting() -> None:
+    site = Answering()
+
+    def look(played: Played) -> None:
+        if played.samples and played.samples[-1].at_s >= planned.duration_s:
+            site.answers.set()
+
+    async with serving(site) as url:
+        planned = plan(url, "echo", settings={"rate": 500})
+        played = await play(planned, look=look)
+
+    waited_us = [us for us, count in played.values("echo") for _ in range(count)]
+    assert len(waited_us) == site.said["ping"] > 3 * 64
+    assert max(waited_us) > 0.9 * planned.duration_s * 1e6
+    assert played.errors == {}
+    assert played.count("unanswered") == 0
+
+
+async def test_nobody_speaks_behind_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "LINGER_NS", NS // 2)
+    site = Answering()
+    site.answers.set()
+    async with serving(site) as url:
+        played = await play(plan(url, "echo", settings={"rate": 100}, heartbeat_s=0.03))
+
+    # In 0.4 s, less what it takes to come, and not in 0.9 s.
+    assert 3 * 20 < sum(count for _, count in played.values("echo")) <= 3 * 40
+    assert 3 * 7 < sum(count for _, count in played.values("heartbeat")) <= 3 * 14
+
+
+async def test_what_is_never_answered_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player, "DRAIN_NS", NS // 10)
+    site = Answering(times=0)
+    site.answers.set()
+    async with serving(site) as url:
+        played = await play(plan(url, "echo"))
+
+    pings = site.said["ping"]
+    assert pings >= 3
+    assert played.errors == {"requests without a reply for 0.1 s": pings}
+    assert played.count("unanswered") == pings
+    assert played.values("echo") == []
+
+
+async def test_what_is_answered_twice_is_an_error() -> None:
+    site = Answering(times=2)
+    site.answers.set()
+    async with serving(site) as url:
+        played = await play(plan(url, "echo"))
+
+    # Of the very last answer to each player, the second may find nobody who listens any more.
+    ((told, stray),) = played.errors.items()
+    assert told == "a reply that no request waits for"
+    assert site.said["ping"] - 3 <= stray <= site.said["ping"]
+    assert stray > 3
 
 
 async def test_a_scenario_that_stops_early_lets_its_players_go(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_binary_answer_is_what_decoding_and_encoding_give(before: bytes) -> No
 
 
 def test_requests_are_counted_from_one_and_matched_once() -> None:
-    requests = Requests[str]()
+    requests = Requests[str](64, pytest.fail)
 
     first, second = requests.open("create"), requests.open("join")
 
@@ -142,21 +142,22 @@ def test_requests_are_counted_from_one_and_matched_once() -> None:
 
 
 def test_the_oldest_request_is_given_up_at_the_limit() -> None:
-    requests = Requests[str](limit=2)
+    forgotten: list[str] = []
+    requests = Requests[str](2, forgotten.append)
 
     for kept in ("a", "b"):
         requests.open(kept)
-    assert requests.given_up == 0
+    assert (requests.given_up, forgotten) == (0, [])
     requests.open("c")
 
-    assert requests.given_up == 1
+    assert (requests.given_up, forgotten) == (1, ["a"])
     assert len(requests) == 2
     assert requests.close("1") is None
     assert requests.close("2") == "b"
 
 
 def test_what_is_pending_when_a_connection_ends_is_given_up_at_once() -> None:
-    requests = Requests[str]()
+    requests = Requests[str](64, pytest.fail)
     requests.open("a")
     requests.open("b")
 
