@@ -40,8 +40,18 @@ async def deploy_drill(player: Player, settings: DrillSettings) -> None:
 
 
 async def live(player: Player, settings: DrillSettings) -> None:
-    """Be in a match and talk, and after each drop come back into it."""
-    dropped_ns = 0
+    """Be in a match and talk, and after each drop come back into it at once."""
+    dropped_ns, count_told = 0, player.on_drop
+    talking: asyncio.Task[None] | None = None
+
+    def dropped(reason: str) -> None:
+        nonlocal dropped_ns
+        count_told(reason)
+        dropped_ns = dropped_ns or player.now_ns()
+        if talking is not None:
+            talking.cancel()
+
+    player.on_drop = dropped
     while player.is_staying():
         try:
             if not player.is_connected() and not await player.come_back():
@@ -56,12 +66,17 @@ async def live(player: Player, settings: DrillSettings) -> None:
         if dropped_ns:
             player.common.timings["recover"].record(dropped_ns, dropped_ns, player.now_ns())
             player.count("recovered")
-        async for due_ns in player.beats(settings.rate):
-            match.say(due_ns)
-        if player.is_staying():
-            dropped_ns = player.now_ns()
+            dropped_ns = 0
+        async with asyncio.TaskGroup() as tasks:
+            talking = tasks.create_task(talk(player, match, settings.rate))
     if not player.is_connected():
         player.common.error("a player was not back when the run ended")
+
+
+async def talk(player: Player, match: MatchRoom, rate: float) -> None:
+    """Until the stay or the socket ends."""
+    async for due_ns in player.beats(rate):
+        match.say(due_ns)
 
 
 async def drill(player: Player, settings: DrillSettings) -> None:

@@ -25,6 +25,11 @@ class Search:
         self._region = f"r{player.random.randrange(settings.regions)}"
         self._open: dict[str, tuple[int, int]] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many tickets have found nobody."""
+        return len(self._open)
+
     async def begin(self, due_ns: int) -> None:
         """Ask for a ticket. Raises SwarmError."""
         begun_ns = self._player.now_ns()
@@ -56,6 +61,9 @@ class Search:
 async def matchmaking(player: Player, settings: MatchmakingSettings) -> None:
     """matchmaking: everybody looks for others again and again"""
     search = Search(player, settings)
-    with player.hearing(MatchmakerMatched, search.matched):
-        async for due_ns in player.beats(settings.rate):
-            await search.begin(due_ns)
+    try:
+        with player.hearing(MatchmakerMatched, search.matched):
+            async for due_ns in player.beats(settings.rate):
+                await search.begin(due_ns)
+    finally:
+        player.count("unmatched", search.waiting)
