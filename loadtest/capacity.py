@@ -2,7 +2,7 @@
 
 A load holds when its run passes. An invalid run is not a load that does not hold: it is made once more, and
 if it stays invalid the answer is only a lower bound, because beyond it the swarm was the bottleneck. What a
-run is, and how long it takes, is the caller's matter; there are few of them, see `most_runs`.
+run is, and how long it takes, is the caller's matter; there are few of them.
 """
 
 import math
@@ -63,14 +63,6 @@ async def search(
         raise SwarmError(f"{error}; {_so_far(seeker.tried)}") from error
     bounded_by: Bound = seeker.bounded_by if players else seeker.bounded_by_at_nothing()
     return Capacity(players=players * step, bounded_by=bounded_by, tried=seeker.tried)
-
-
-def most_runs(start: int, ceiling: int, step: int = 1, resolution: float = 0.05, confirm: int = 1) -> int:
-    """How many runs a search makes at most, for telling how long it may take."""
-    doubling = math.ceil(math.log2(max(1.0, ceiling / start))) + 2
-    halving = math.ceil(math.log2(max(ceiling / step, 1 / resolution))) + 2
-    confirming = (halving + 1) * (confirm + 1)
-    return 2 * (doubling + halving + confirming)
 
 
 def text(capacity: Capacity) -> str:

@@ -42,11 +42,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     """Why there is no bound."""
 
-    @property
-    def significant(self) -> bool:
-        """Whether the change is more than the runs' own variation."""
-        return self.change in ("better", "worse")
-
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Both runs side by side."""

@@ -28,8 +28,6 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     slip: str
     cpu_s: float
     gc_max_ms: float
-    gc_s: float
-    """All pauses of the collector together."""
 
 
 class Cancellable(Protocol):
@@ -56,7 +54,6 @@ class OwnUseWatch:
         self._cpu_s = 0.0
         self._collecting_since: float | None = None
         self._gc_max_s = 0.0
-        self._gc_s = 0.0
         self._lag = Histogram()
         self.slip = Histogram()
 
@@ -77,14 +74,12 @@ class OwnUseWatch:
         """All since the last time; begins anew."""
         self._count_beats(self._monotonic())
         before, self._cpu_s = self._cpu_s, self._process_time()
-        pauses = self._gc_max_s, self._gc_s
-        self._gc_max_s = self._gc_s = 0.0
+        pause, self._gc_max_s = self._gc_max_s, 0.0
         return Taken(
             lag=self._lag.take(),
             slip=self.slip.take(),
             cpu_s=self._cpu_s - before,
-            gc_max_ms=pauses[0] * 1000,
-            gc_s=pauses[1],
+            gc_max_ms=pause * 1000,
         )
 
     def stop(self) -> None:
@@ -117,5 +112,4 @@ class OwnUseWatch:
         elif self._collecting_since is not None:
             pause = self._monotonic() - self._collecting_since
             self._collecting_since = None
-            self._gc_s += pause
             self._gc_max_s = max(self._gc_max_s, pause)

@@ -100,14 +100,6 @@ def use_between(before: Reading, after: Reading) -> ServerUse:
     )
 
 
-def of_metrics(text: str) -> Reading | None:
-    """From Prometheus' text; None if it tells neither processor nor memory."""
-    try:
-        return _of_exposition(parse(text))
-    except ValueError:
-        return None
-
-
 def of_process(pid: int) -> Reading | None:
     """From Linux's /proc; None if the process, or /proc, is not there."""
     try:

@@ -1,5 +1,6 @@
 """The search for the largest load, against servers whose capacity is known."""
 
+import math
 from collections.abc import Callable
 from random import Random
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.capacity import Capacity, Trial, answer, most_runs, search, text
+from loadtest.capacity import Capacity, Trial, answer, search, text
 from loadtest.failures import SwarmError
 from loadtest.result import Result, Truth
 from tests.support.swarm_results import honesty, result
@@ -44,6 +45,14 @@ async def test_the_largest_load_is_found_to_the_resolution(holds: int) -> None:
     assert found.bounded_by == "server"
     assert holds * 0.99 - 1 <= found.players <= holds
     assert server.asked.count(found.players) == 2
+
+
+def most_runs(start: int, ceiling: int, step: int = 1, resolution: float = 0.05, confirm: int = 1) -> int:
+    """How many runs a search may make."""
+    doubling = math.ceil(math.log2(max(1.0, ceiling / start))) + 2
+    halving = math.ceil(math.log2(max(ceiling / step, 1 / resolution))) + 2
+    confirming = (halving + 1) * (confirm + 1)
+    return 2 * (doubling + halving + confirming)
 
 
 @given(

@@ -135,7 +135,6 @@ def test_pauses_of_the_collector_are_measured(loop: Loop, watch: OwnUseWatch) ->
 
     taken = watch.take()
     assert taken.gc_max_ms == pytest.approx(40)
-    assert taken.gc_s == pytest.approx(0.080)
     assert watch.take().gc_max_ms == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from loadtest.exposition import parse
-from loadtest.probe import Reading, ServerProbe, of_metrics, of_process, use_between
+from loadtest.probe import Reading, ServerProbe, of_process, use_between
 
 METRICS = """\
 # HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.
@@ -42,17 +42,20 @@ async def probe_of(
     await runner.cleanup()
 
 
-def test_metrics_tell_processor_and_memory() -> None:
-    reading = of_metrics(METRICS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "process_cpu_seconds_total many\nprocess_resident_memory_bytes 1\n",
+        "process_cpu_seconds_total 1\n",
+    ],
+)
+async def test_other_text_tells_nothing(text: str) -> None:
+    async def other(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text=text)
 
-    assert reading is not None
-    assert (reading.cpu_s, reading.rss_bytes) == (12.5, 90 * 2**20)
-
-
-def test_other_text_tells_nothing() -> None:
-    assert of_metrics("") is None
-    assert of_metrics("process_cpu_seconds_total many\nprocess_resident_memory_bytes 1") is None
-    assert of_metrics("process_cpu_seconds_total 1\n") is None
+    async with probe_of(other) as probe:
+        assert await probe.read() is None
 
 
 def test_a_process_is_read_from_the_system() -> None:
