@@ -15,8 +15,10 @@ from loadtest import crowd, player, worker
 from loadtest.failures import SwarmError
 from loadtest.histogram import values
 from loadtest.notes import Begin, Done, Note, Ready, Sample, Share, Stop
+from loadtest.own_use import OwnUseWatch
 from loadtest.pacer import NS
 from loadtest.plan import Plan, SignIn
+from loadtest.timings import Timings
 from loadtest.worker import Worker
 from tests.support.swarm import FaultySite, serving
 
@@ -143,6 +145,18 @@ async def test_a_sample_is_cut_where_the_load_ends_before_anybody_leaves(
     at_the_end, *_, last = played.samples
     assert (at_the_end.connected, last.connected) == (3, 0)
     assert 0.9 <= at_the_end.at_s < last.at_s
+
+
+async def test_what_was_timed_is_put_together_many_times_in_each_sample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gathered: list[str] = []
+    for kind in (Timings, OwnUseWatch):
+        monkeypatch.setattr(kind, "gather", lambda self: gathered.append(type(self).__name__))
+    async with serving(Site()) as url:
+        played = await play(plan(url, "idle", duration_s=0.9))
+
+    assert gathered.count("Timings") == gathered.count("OwnUseWatch") > 2 * len(played.samples)
 
 
 async def test_who_is_ready_has_made_all_players_and_taken_them_from_the_collector() -> None:
