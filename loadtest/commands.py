@@ -3,21 +3,20 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 import uvloop
 
-from loadtest import agent, capacity, compare, junit, pinning, verdict
-from loadtest.faces import page, summary
+from loadtest import agent, capacity, compare, pinning, verdict
+from loadtest.faces import summary
 from loadtest.faces.lines import Lines
 from loadtest.faces.live import LiveView
 from loadtest.faces.watcher import Watcher, is_screen
 from loadtest.failures import SwarmError, reraise_first
-from loadtest.options import Options, Outputs, ramp_of
+from loadtest.options import Options, ramp_of
 from loadtest.plan import Plan
-from loadtest.result import Result, as_json, read
+from loadtest.result import Result, read
 from loadtest.run import run
 from loadtest.scenario import Scenario, built_in, find
 
@@ -76,33 +75,15 @@ def _shown(default: Any) -> str:
 
 def _run_once(options: Options, out: TextIO, environment: dict[str, str]) -> int:
     plan, outputs = options.plan, options.outputs
+    outputs.check()
     if is_screen(out, environment) and not outputs.plain:
         with LiveView(plan) as view:
             result = _play(plan, view)
     else:
         result = _play(plan, Lines(plan, lambda line: _say(out, line)))
     out.write("\n" + summary.text(result))
-    keep(result, outputs, out)
+    outputs.keep(result, out)
     return verdict.EXIT[result.verdict]
-
-
-def keep(result: Result, outputs: Outputs, out: TextIO) -> None:
-    """Write the files that were asked for. Raises SwarmError."""
-    if outputs.json is not None:
-        _put(outputs.json, as_json(result), out)
-    if outputs.html is not None:
-        _put(outputs.html, page.html(result).encode(), out)
-    if outputs.junit is not None:
-        _put(outputs.junit, junit.document(result), out)
-
-
-def _put(path: Path, content: bytes, out: TextIO) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise SwarmError(f"cannot write {path}: {error.strerror}") from None
-    _say(out, f"written: {path}")
 
 
 def _play(plan: Plan, watch: Watcher) -> Result:
@@ -116,6 +97,7 @@ def _play(plan: Plan, watch: Watcher) -> Result:
 
 
 def _search(options: Options, out: TextIO) -> int:
+    options.outputs.check()
     found: list[capacity.Capacity] = []
 
     async def searching(stop: asyncio.Event) -> None:
@@ -138,8 +120,7 @@ def _search(options: Options, out: TextIO) -> int:
 
     _conduct(searching)
     out.write("\n" + capacity.text(found[0]).rstrip("\n") + "\n")
-    if options.outputs.json is not None:
-        _put(options.outputs.json, as_json(found[0]), out)
+    options.outputs.keep(found[0], out)
     if found[0].players:
         return OK
     return verdict.EXIT["invalid" if found[0].bounded_by == "swarm" else "failed"]

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from loadtest.failures import SwarmError
+from loadtest.outputs import Outputs
 from loadtest.plan import FormatName, Plan, Shape, SignInWay, of_data
 from loadtest.scenario import find, settings_of
 from loadtest.threshold import parse as parse_threshold
@@ -46,16 +47,6 @@ _PROFILE: Final = {"shape": str, "base": float, "steps": int, "period_s": float,
 _SIGN_IN: Final = {"way": str, "issuer": str, "client_id": str, "command": str}
 _SHORT: Final = {"match_size": int, "rate": float, "payload_bytes": int}
 """Settings that have a flag of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where results go; `plain`: no live picture, also on a terminal."""
-
-    json: Path | None = None
-    html: Path | None = None
-    junit: Path | None = None
-    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

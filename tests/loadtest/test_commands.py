@@ -3,7 +3,6 @@
 import asyncio
 import io
 import os
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import pytest
 from loadtest import agent, commands
 from loadtest.faces.watcher import Watcher
 from loadtest.failures import SwarmError
-from loadtest.options import SECRET, Outputs, parse
+from loadtest.options import SECRET, parse
 from loadtest.plan import Plan
-from loadtest.result import Result, read
+from loadtest.result import Result
 from tests.support.swarm_results import result
 
 
@@ -38,23 +37,14 @@ def test_an_agent_serves_with_processors_that_it_may_use(monkeypatch: pytest.Mon
     assert served == [("127.0.0.1", 7360, "s3cret", [2, 6])]
 
 
-def test_what_was_asked_for_is_written_where_there_was_no_folder(tmp_path: Path) -> None:
-    files = [tmp_path / "out" / name for name in ("swarm.json", "swarm.html", "swarm.xml")]
-    said = io.StringIO()
+@pytest.mark.parametrize("command", ["run", "capacity"])
+def test_nothing_is_begun_whose_result_cannot_be_written(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(commands, "run", lambda *_: pytest.fail("it was begun"))
 
-    commands.keep(result(verdict="failed"), Outputs(files[0], files[1], files[2]), said)
-
-    assert read(files[0]) == result(verdict="failed")
-    assert b"<html" in files[1].read_bytes()
-    assert ElementTree.parse(files[2]).getroot().tag == "testsuites"
-    assert said.getvalue().splitlines() == [f"written: {file}" for file in files]
-
-
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(SwarmError, match=r"cannot write .*x\.json: "):
-        commands.keep(result(), Outputs(tmp_path / "file" / "x.json"), io.StringIO())
+    with pytest.raises(SwarmError, match="it is a folder"):
+        commands.main(parse([command, "--json", str(tmp_path)]), io.StringIO(), {})
 
 
 @pytest.mark.parametrize(("ramp", "ramps_s"), [((), [1.0, 2.0, 4.0]), (("--ramp", "1"), [1.0, 1.0, 1.0])])
