@@ -57,6 +57,14 @@ class Common:
     """When the run ends; earlier than planned once it is being stopped."""
     counts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    _shared: dict[type[Any], Any] = field(default_factory=dict)
+
+    def shared(self, kind: type[T]) -> T:
+        """The one of its kind that all players of the worker have, made when it is first asked for."""
+        if kind not in self._shared:
+            self._shared[kind] = kind()
+        found: T = self._shared[kind]
+        return found
 
     def count(self, name: str, times: int = 1) -> None:
         """Count something for the result's `counts`."""

@@ -26,7 +26,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "echo": ("echo", {}),
     "idle": ("heartbeat", {}),
     "malformed": ("deliver", {"match_size": 4, "rest_s": 0.2}),
-    "matchmaking": ("matchmaking", {"rate": 1, "regions": 1}),
+    "matchmaking": ("matchmaking", {"rate": 1, "regions": 1, "patience_s": 4}),
     "party": ("deliver", {}),
     "reconnect-storm": ("recover", {"match_size": 4, "every_s": 1}),
     "relay": ("deliver", {"match_size": 4}),
