@@ -126,6 +126,7 @@ class Merge:
             measured_s=to_s - from_s,
             stopped_early=any(done.stopped_early for done in self._done),
             connected=self._most_connected,
+            measures=next((done.measures for done in self._done), ""),
             timings=self._total.timings(),
             intervals=intervals,
             marks=sorted(self.marks, key=lambda mark: mark.at_s),

@@ -89,6 +89,8 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     measured_from_s: float
     measured_s: float
     stopped_early: bool
+    measures: str = ""
+    """The operation that the scenario is for."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

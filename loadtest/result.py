@@ -177,6 +177,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     stopped_early: bool
     connected: int
     """Most players connected at one time."""
+    measures: str = ""
+    """The operation that the scenario is for, if there is one."""
     timings: dict[str, Timing]
     intervals: list[Interval]
     marks: list[Mark] = []

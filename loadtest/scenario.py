@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import msgspec
 
@@ -22,6 +22,9 @@ from loadtest.failures import SwarmError
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of a scenario: each member is an option, told with its default and its `msgspec.Meta` description."""
+
+    measures: ClassVar[str] = ""
+    """The operation that the scenario is for: a run in which it is never timed fails."""
 
     @property
     def group_size(self) -> int:

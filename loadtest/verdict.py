@@ -83,6 +83,8 @@ def emptiness(result: Result) -> list[str]:
     if result.measured_s < min(LEAST_S, result.plan.get("duration_s", LEAST_S)) or result.measured_s <= 0:
         how = "was stopped" if result.stopped_early else "ended"
         return [f"the run {how} before anything could be measured"]
+    if result.measures and result.measures not in result.timings:
+        return [f"the run did not do what its scenario is for: no {result.measures} was timed"]
     return []
 
 

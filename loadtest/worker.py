@@ -129,7 +129,7 @@ class Worker:
             self._watch.stop()
         await self._sample(common, last=True)
         from_s, until_s = self._course.measured_from_s, min(self._course.until_s, common.at_s())
-        self._tell(Done(from_s, max(until_s - from_s, 0.0), stopped))
+        self._tell(Done(from_s, max(until_s - from_s, 0.0), stopped, self._settings.measures))
 
     def _left_s(self, common: Common) -> float:
         """Until players who cannot leave are given up."""

@@ -20,6 +20,8 @@ from protocol.messages import Rpc
 
 
 class ArenaSettings(Settings, frozen=True):
+    measures = "deliver"
+
     match_size: Annotated[int, Meta(ge=1, le=1000, description="players per match")] = 10
     rate: Annotated[float, Meta(gt=0, le=1000, description="inputs a second and player")] = 2.0
     payload_bytes: Annotated[int, Meta(ge=30, le=65536, description="data of an input")] = 48

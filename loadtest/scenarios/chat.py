@@ -10,6 +10,8 @@ from loadtest.scenario import Settings, scenario
 
 
 class ChatSettings(Settings, frozen=True):
+    measures = "deliver"
+
     room_size: Annotated[int, Meta(ge=1, le=10_000, description="players per room")] = 50
     rate: Annotated[float, Meta(gt=0, le=100, description="messages a second and player")] = 0.2
     payload_bytes: Annotated[int, Meta(ge=30, le=1024, description="data of a message")] = 48

@@ -21,6 +21,8 @@ COMMAND_S = 120.0
 
 
 class DrillSettings(RelaySettings, frozen=True):
+    measures = "recover"
+
     command: Annotated[
         str, Meta(description="drains, kills or restarts the server; none: do it yourself")
     ] = ""

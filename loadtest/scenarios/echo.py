@@ -9,6 +9,8 @@ from loadtest.scenario import Settings, scenario
 
 
 class EchoSettings(Settings, frozen=True):
+    measures = "echo"
+
     rate: Annotated[float, Meta(gt=0, le=1000, description="pings a second and player")] = 10.0
 
 

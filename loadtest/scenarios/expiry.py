@@ -11,6 +11,8 @@ from loadtest.scenario import Settings, scenario
 
 
 class ExpirySettings(Settings, frozen=True):
+    measures = "refresh"
+
     every_s: Annotated[float, Meta(gt=0, description="seconds after which a player refreshes")] = 10.0
     reconnect: Annotated[bool, Meta(description="whether the new token opens a new socket")] = True
     logout: Annotated[bool, Meta(description="whether players log out in the end, and try to come back")] = (

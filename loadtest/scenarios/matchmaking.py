@@ -18,6 +18,8 @@ from protocol.messages import MatchmakerAdd, MatchmakerMatched, MatchmakerTicket
 
 
 class MatchmakingSettings(Settings, frozen=True):
+    measures = "matchmaking"
+
     count: Annotated[int, Meta(ge=2, le=100, description="players who are to find each other")] = 2
     rate: Annotated[float, Meta(gt=0, le=10, description="searches a second and player")] = 0.1
     regions: Annotated[int, Meta(ge=1, le=1000, description="players search in one of so many")] = 4

@@ -10,6 +10,8 @@ from loadtest.scenario import Settings, scenario
 
 
 class PartySettings(Settings, frozen=True):
+    measures = "deliver"
+
     party_size: Annotated[int, Meta(ge=1, le=256, description="players per party")] = 4
     rate: Annotated[float, Meta(gt=0, le=1000, description="messages a second and player")] = 2.0
     payload_bytes: Annotated[int, Meta(ge=30, le=65536, description="data of a message")] = 48

@@ -12,6 +12,8 @@ from loadtest.scenarios.relay import RelaySettings
 
 
 class StormSettings(RelaySettings, frozen=True):
+    measures = "recover"
+
     every_s: Annotated[float, Meta(gt=0, description="seconds between two storms")] = 10.0
     share: Annotated[float, Meta(gt=0, le=1, description="of the players whose connection breaks")] = 1.0
 
@@ -39,6 +41,8 @@ async def reconnect_storm(player: Player, settings: StormSettings) -> None:
 
 
 class ResumeSettings(RelaySettings, frozen=True):
+    measures = "resume"
+
     every_s: Annotated[float, Meta(gt=0, description="seconds between two breaks of a player")] = 10.0
 
 

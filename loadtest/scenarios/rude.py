@@ -69,6 +69,8 @@ async def slow_readers(player: Player, settings: RudeSettings) -> None:
 
 
 class HalfOpenSettings(RudeSettings, frozen=True):
+    measures = "found"
+
     for_s: Annotated[float, Meta(gt=0, description="seconds in which the server must have found out")] = 60.0
 
 

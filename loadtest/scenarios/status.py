@@ -12,6 +12,8 @@ STATUS_BYTES = 30
 
 
 class StatusSettings(Settings, frozen=True):
+    measures = "deliver"
+
     fans: Annotated[int, Meta(ge=1, le=100_000, description="followers per speaker")] = 49
     rate: Annotated[float, Meta(gt=0, le=100, description="changes a second and speaker")] = 1.0
 

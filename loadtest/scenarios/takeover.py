@@ -14,6 +14,8 @@ from loadtest.takeovers import GRACE_NS
 
 
 class TakeoverSettings(Settings, frozen=True):
+    measures = "kick"
+
     rate: Annotated[float, Meta(gt=0, le=100, description="takeovers a second and player")] = 1.0
     at_once: Annotated[int, Meta(ge=1, le=100, description="sockets opened at the same moment")] = 1
 

@@ -101,6 +101,7 @@ def test_a_scenario_plays_without_a_fault(results: dict[str, Result], name: str)
     result = results[name]
 
     check(result, operation)
+    assert result.measures == ("" if name.startswith("idle") else operation)
     if operation == "deliver":
         assert result.truth.delivered == result.truth.expected > 30
 

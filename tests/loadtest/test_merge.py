@@ -210,6 +210,14 @@ def test_one_worker_that_stopped_early_makes_the_run_so() -> None:
     assert result(merged).stopped_early
 
 
+def test_what_the_scenario_is_for_is_told() -> None:
+    merged = merge(2)
+    for worker in range(2):
+        merged.hear(worker, Done(3.0, 1.0, stopped_early=False, measures="echo"))
+
+    assert result(merged).measures == "echo"
+
+
 def test_a_result_holds_no_secret() -> None:
     assert "hidden" not in repr(result(merge()))
 

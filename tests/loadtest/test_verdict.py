@@ -128,6 +128,14 @@ def test_a_run_stopped_as_its_load_began_fails(measured_s: float) -> None:
     assert "stopped before anything could be measured" in why(found)[0]
 
 
+def test_a_run_that_did_not_do_what_its_scenario_is_for_fails() -> None:
+    found = judged(result(measures="matchmaking"))
+
+    assert found.verdict == "failed"
+    assert why(found) == ["the run did not do what its scenario is for: no matchmaking was timed"]
+    assert judged(result(measures="deliver")).verdict == "passed"
+
+
 def test_a_short_load_that_was_planned_is_judged_by_what_it_found() -> None:
     found = result(measured_s=0.5)
     found.plan["duration_s"] = 0.5
