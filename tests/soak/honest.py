@@ -51,8 +51,7 @@ class Honest(Listener):
         self._entered = asyncio.get_running_loop().create_future()
         try:
             self._socket = await self._crowd.dial(Socket, self._number, self)
-            # Not a request: its answer must be taken before what comes behind it in the same segment.
-            self._socket.send(MatchCreate(name=self._match), "enter")
+            self._socket.request(MatchCreate(name=self._match), self._note_match)
             async with asyncio.timeout(DRAIN_S):
                 await self._entered
         except (SwarmError, TimeoutError) as error:
@@ -113,8 +112,6 @@ class Honest(Listener):
             self._check(message, at_ns)
         elif isinstance(message, MatchPresenceEvent):
             self._note_presences(message)
-        elif isinstance(message, Match):
-            self._note_match(message)
         elif isinstance(message, Channel):
             socket.send(ChannelMessageSend(channel_id=message.id, content='{"hello":true}'))
         elif isinstance(message, ChannelMessage):
@@ -129,14 +126,16 @@ class Honest(Listener):
                 self._ledger.close(self.visit, End.ABORTED)
             self._socket = self.visit = None
 
-    def _note_match(self, message: Match) -> None:
-        if message.self is None or self._entered is None:
+    def _note_match(self, message: Message | None, error: SwarmError | None, at_ns: int) -> None:
+        if self._entered is None or self._entered.done():
+            return
+        if not isinstance(message, Match) or message.self is None:
+            self._entered.set_exception(error or SwarmError("no match"))
             return
         self._match_id = message.match_id
         present = [each.session_id for each in message.presences]
         self.visit = self._ledger.begin(self._number, message.self.session_id, present)
-        if not self._entered.done():
-            self._entered.set_result(None)
+        self._entered.set_result(None)
 
     def _note_presences(self, message: MatchPresenceEvent) -> None:
         if self.visit is None:
