@@ -10,6 +10,7 @@ from typing import Final, Literal
 from loadtest.faces.figures import in_order
 from loadtest.histogram import Histogram
 from loadtest.plan import Limits, Plan
+from loadtest.profile import course
 from loadtest.result import FAULTS, Interval, Spread
 
 COURSE: Final = 60
@@ -53,8 +54,8 @@ class History:
 
     def __init__(self, plan: Plan) -> None:
         self._limits = plan.limits
-        self._measured_from_s = plan.ramp_s + plan.warm_up_s
-        self.total_s = self._measured_from_s + plan.duration_s
+        self._course = course(plan)
+        self.total_s = self._course.until_s
         self.last: Interval | None = None
         self.elapsed_s = 0.0
         self.delivered: deque[float] = deque(maxlen=COURSE)
@@ -79,7 +80,7 @@ class History:
         self.faults.update({name: interval.counts[name] for name in FAULTS if name in interval.counts})
         for text, count in interval.errors.items():
             self._count_error(text, count)
-        if interval.at_s >= self._measured_from_s:
+        if self._course.measured_from_s <= interval.at_s and not self._is_leaving():
             self._strain.add(interval)
 
     def rate(self, name: str) -> float:
@@ -132,9 +133,17 @@ class History:
         """
         if reason := self._strain.reason():
             return "INVALID", reason
-        if self.last is not None and (reason := _strained(self.last, self._limits)):
+        if (
+            self.last is not None
+            and not self._is_leaving()
+            and (reason := _strained(self.last, self._limits))
+        ):
             return "strained", reason
         return "valid", ""
+
+    def _is_leaving(self) -> bool:
+        """Whether the last interval lies behind the load: what keeps the swarm busy then spoils nothing."""
+        return self.last is not None and self.last.at_s + self.last.for_s / 2 > self._course.until_s
 
     def _count_error(self, text: str, count: int) -> None:
         if text not in self._errors and len(self._errors) >= MAX_ERRORS:

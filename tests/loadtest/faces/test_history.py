@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from loadtest.faces.history import COURSE, MAX_ERRORS, MAX_OPERATIONS, OTHERS, History
-from loadtest.plan import Limits, Plan
+from loadtest.plan import Limits, Plan, Profile
 from loadtest.result import Interval, OwnUse, Spread
 from tests.support.swarm_results import interval, spread
 
@@ -143,3 +143,18 @@ def test_a_worker_that_is_busy_all_the_time_spoils_the_run() -> None:
     seen = history(*(interval(second, own=own(cpu=0.95)) for second in range(3, 9)))
 
     assert seen.standing() == ("INVALID", "it used 95 % of a core")
+
+
+@pytest.mark.parametrize("late", [own(lag_ms=1001), own(lag_ms=21)], ids=["spoilt", "strained"])
+def test_what_keeps_it_busy_behind_the_load_spoils_nothing(late: OwnUse) -> None:
+    end_s = round(PLAN.ramp_s + PLAN.warm_up_s + PLAN.duration_s)
+
+    assert history(interval(end_s, own=late)).standing()[0] == "valid"
+    assert history(interval(end_s - 1, own=late)).standing()[0] != "valid"
+
+
+def test_where_the_crowds_changes_are_the_load_all_of_it_counts() -> None:
+    seen = History(msgspec.structs.replace(PLAN, profile=Profile(shape="step")))
+    seen.add(interval(0, own=own(lag_ms=1001)))
+
+    assert seen.standing()[0] == "INVALID"
