@@ -10,6 +10,9 @@ from loadtest.player import Player
 from loadtest.scenario import scenario
 from loadtest.scenarios.relay import RelaySettings
 
+BACK_NS = 2 * NS
+"""Who lost the connection so long before the end and is not back has been shut out."""
+
 
 class StormSettings(RelaySettings, frozen=True):
     measures = "recover"
@@ -24,20 +27,22 @@ async def reconnect_storm(player: Player, settings: StormSettings) -> None:
     storm_ns = player.common.measured_from_ns + round(settings.every_s * NS / 2)
     while storm_ns < player.now_ns():
         storm_ns += round(settings.every_s * NS)
-    came_back_ns = 0
+    broken_ns = 0
     while player.is_staying():
         if player.is_connected() or await player.come_back():
             match = MatchRoom(player, player.group.topic("match"), settings.payload_bytes)
             await player.enter(match)
-            if came_back_ns:
-                player.common.timings["recover"].record(came_back_ns, came_back_ns, player.now_ns())
+            if broken_ns:
+                player.common.timings["recover"].record(broken_ns, broken_ns, player.now_ns())
             async for due_ns in player.beats(settings.rate, until_ns=storm_ns):
                 match.say(due_ns)
         storm_ns += round(settings.every_s * NS)
         if player.is_staying() and player.random.random() < settings.share:
-            came_back_ns = player.now_ns()
+            broken_ns = player.now_ns()
             player.count("storms")
             player.vanish()
+    if not player.is_connected() and player.now_ns() - broken_ns > BACK_NS:
+        player.common.error("a player was not back when the run ended")
 
 
 class ResumeSettings(RelaySettings, frozen=True):
