@@ -12,6 +12,7 @@ from loadtest.searches import APART, UNTOLD
 from tests.support.swarm import serving
 from tests.support.swarm_worker import Played, Site, plan, play
 
+LOAD_S = 1.0
 PATIENCE_S = 1.2
 Entry = tuple[web.WebSocketResponse, str, dict[str, Any]]
 """Who asked, under which ticket, and as whom others are told of them."""
@@ -59,7 +60,8 @@ class Matchmaker(Site):
 async def searched(site: Matchmaker, look: Callable[[Played], None] = lambda _: None) -> Played:
     settings = {"rate": 5, "regions": 1, "patience_s": PATIENCE_S}
     async with serving(site) as url:
-        return await play(plan(url, "matchmaking", players=2, settings=settings), look=look)
+        planned = plan(url, "matchmaking", players=2, settings=settings, duration_s=LOAD_S)
+        return await play(planned, look=look)
 
 
 async def test_who_is_brought_together_is_timed() -> None:
@@ -76,7 +78,7 @@ async def test_a_search_that_outlives_the_load_is_timed_too() -> None:
     site = Matchmaker(opened=False)
 
     def look(played: Played) -> None:
-        if played.samples and played.samples[-1].at_s >= 0.4:
+        if played.samples and played.samples[-1].at_s >= LOAD_S:
             site.opens.set()
 
     played = await searched(site, look)
