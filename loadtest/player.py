@@ -226,8 +226,8 @@ class Player:
     async def blink(self) -> int:
         """Lose the connection without a word and open another at once: the server may go on with the session.
 
-        What was said before has arrived, since its heartbeat is answered. When it broke (monotonic
-        nanoseconds). Raises SwarmError.
+        What was said before has arrived, since its heartbeat is answered. Returns when the connection broke,
+        in monotonic nanoseconds. Raises SwarmError.
         """
         await self.ask(Ping())
         broke_ns = self.now_ns()
