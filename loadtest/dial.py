@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from loadtest.failures import SwarmError
 from loadtest.plan import Plan
+from loadtest.shortages import Shortages
 from loadtest.socket import Listener, Socket
 from loadtest.timings import Timings
 from protocol.envelope import Format
@@ -58,19 +59,33 @@ async def _knock(family: int, address: Any) -> None:
             await asyncio.get_running_loop().sock_connect(end, address)
 
 
+def _check_source(source: str, address: Address) -> None:
+    try:
+        with socket.socket(address[0], socket.SOCK_STREAM) as end:
+            end.bind((source, 0))
+    except OSError as error:
+        raise SwarmError(f"nobody can connect from {source} here: {error.strerror}") from None
+
+
 class Dialer:
     """Knows the way to the server."""
 
-    def __init__(self, plan: Plan, address: Address, timings: Timings, random: Random) -> None:
+    def __init__(
+        self, plan: Plan, address: Address, timings: Timings, random: Random, shortages: Shortages
+    ) -> None:
+        """Raises SwarmError when the plan names a source that this machine does not have."""
         url = urlsplit(plan.url)
         self._host, self._path = url.hostname or "", url.path
         self._netloc = url.netloc.rpartition("@")[2]
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
         self._address = address
         self._sources = plan.sources
+        for source in self._sources:
+            _check_source(source, address)
         self.form = FORMATS[plan.format]
         self._timings = timings
         self._random = random
+        self._shortages = shortages
         self._dialled = 0
         self.connected = 0
         """Sockets that are open now."""
@@ -88,13 +103,17 @@ class Dialer:
         """Open a socket with this session token.
 
         `due_ns` is when that was to begin. `narrow`: the kernels keep little for it. Raises Refused when the
-        server answers with an error, SwarmError when it does not answer.
+        server answers with an error, SwarmError when it does not answer, or nothing is left to ask it with.
         """
         begun_ns = time.monotonic_ns()
         # `status`: appear online as players do; the answer's format is that of all messages.
         query = urlencode({"token": token, "format": self.form.name.lower(), "status": "true"})
         made = kind(listener, (self._netloc, f"{self._path}/ws?{query}"), self._random, form=self.form)
-        end = self._socket(narrow)
+        try:
+            end = self._socket(narrow)
+        except OSError as error:
+            made.abort()
+            raise SwarmError(self._told(error)) from None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -107,7 +126,7 @@ class Dialer:
         except (OSError, TimeoutError) as error:
             made.abort()
             end.close()
-            raise SwarmError(f"the server lets no socket in: {type(error).__name__}") from None
+            raise SwarmError(self._told(error)) from None
         except BaseException:  # cancelled half-way: what stands so far must not stay
             made.abort()
             end.close()
@@ -128,6 +147,12 @@ class Dialer:
 
     def _count_out(self, _closed: asyncio.Future[None]) -> None:
         self.connected -= 1
+
+    def _told(self, error: OSError) -> str:
+        missing = self._shortages.of(error)
+        if missing:
+            return f"the swarm's machine has no {missing} left for a socket"
+        return f"the server lets no socket in: {type(error).__name__}"
 
     def _socket(self, narrow: bool) -> socket.socket:
         end = socket.socket(self._address[0], socket.SOCK_STREAM)

@@ -5,6 +5,7 @@ machines on the same host, measured as wrongly as one with too much to do. It kn
 that freezes makes no beat of a worker late.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import Final
 
@@ -12,6 +13,7 @@ from loadtest.histogram import Histogram
 from loadtest.notes import Sample
 from loadtest.plan import Limits
 from loadtest.result import Honesty, OwnUse
+from loadtest.shortages import REMEDIES
 
 HUNDRED: Final = 100.0
 LATE: Final = frozenset({"lag_p99_ms", "lag_max_ms", "slip_p99_ms"})
@@ -21,7 +23,10 @@ BUSY: Final = 0.7
 
 
 class HonestyCount:
-    """Add the samples of the time that was measured, of each worker, then ask for the `result`."""
+    """Add the samples of the time that was measured, of each worker, then ask for the `result`.
+
+    What a machine ran out of counts at any time: players who could not come in are no load.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -30,6 +35,7 @@ class HonestyCount:
         self._gc_max_ms = 0.0
         self._used: dict[Hashable, tuple[float, float]] = {}
         """By worker: processor seconds, and in how many seconds."""
+        self._short_of: Counter[str] = Counter()
 
     def add(self, worker: Hashable, sample: Sample, for_s: float) -> None:
         """`for_s`: since this worker's last sample. Raises ValueError for what is no histogram."""
@@ -38,6 +44,11 @@ class HonestyCount:
         self._gc_max_ms = max(self._gc_max_ms, sample.gc_max_ms)
         cpu_s, span_s = self._used.get(worker, (0.0, 0.0))
         self._used[worker] = cpu_s + sample.cpu_s, span_s + for_s
+
+    def add_shortages(self, sample: Sample) -> None:
+        """Of every sample, whether its time was measured or not."""
+        for missing in REMEDIES:
+            self._short_of[missing] += sample.short_of.get(missing, 0)
 
     def result(self, measured_s: float) -> Honesty:
         """`measured_s`: how long the load was measured. Whoever has told nothing in a second was held up."""
@@ -54,7 +65,14 @@ class HonestyCount:
         if not len(self._lag) and measured_s >= TOLD_WITHIN_S:
             # Without a beat nobody knows how late the loops were, and that is no reason to believe them.
             reasons = ["no worker told how it fared while it was measured"]
-        return Honesty(**found, limits=limits, reasons=reasons)
+        return Honesty(**found, limits=limits, reasons=[*self._told_shortages(), *reasons])
+
+    def _told_shortages(self) -> list[str]:
+        return [
+            f"{times:,} times a machine of the swarm had no {missing} left for a socket: {REMEDIES[missing]}"
+            for missing, times in self._short_of.items()
+            if times
+        ]
 
     def _reasons(self, over: list[str], found: dict[str, float], limits: dict[str, float]) -> list[str]:
         reasons = [_TELL[name].format(found=_told(name, found), limit=_told(name, limits)) for name in over]

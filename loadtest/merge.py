@@ -48,6 +48,7 @@ class Honest(Protocol):
     """Counts how the workers fared in the time that was measured; see `honesty.py`."""
 
     def add(self, worker: Hashable, sample: Sample, for_s: float) -> None: ...
+    def add_shortages(self, sample: Sample) -> None: ...
     def result(self, measured_s: float) -> Honesty: ...
 
 
@@ -145,6 +146,7 @@ class Merge:
         for_s = max(sample.at_s - before, 0.0)
         self._told_to[worker] = max(sample.at_s, before)
         self._truths[worker] = sample.truth
+        self._honest.add_shortages(sample)
         if self._is_measured(before, sample.at_s):
             self._honest.add(worker, sample, for_s)
         second = max(round(sample.at_s), self._closed_to + 1)

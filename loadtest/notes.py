@@ -73,6 +73,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample"):
     slip: str
     """How late acts were begun, likewise."""
     gc_max_ms: float
+    short_of: dict[str, int] = {}
+    """How often its machine could open no socket, by what it had no more of, since the last sample."""
 
 
 class Told(msgspec.Struct, frozen=True, tag="mark"):

@@ -23,6 +23,7 @@ from loadtest.pacer import NS, Pacer
 from loadtest.plan import Plan
 from loadtest.profile import course
 from loadtest.scenario import find, settings_of
+from loadtest.shortages import Shortages
 from loadtest.sign_in.bridge import Bridge
 from loadtest.sign_in.ways import SignIn, sign_in_of
 from loadtest.takeovers import Takeovers
@@ -48,6 +49,7 @@ class Worker:
         self._settings = settings_of(self._scenario, plan.settings)
         self._course = course(plan)
         self._watch = OwnUseWatch()
+        self._shortages = Shortages()
         self._counted: Counter[str] = Counter()
 
     async def run(self, orders: asyncio.Queue[Begin | Stop]) -> None:
@@ -58,6 +60,7 @@ class Worker:
             timeout=aiohttp.ClientTimeout(total=HTTP_S),
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[self._shortages.trace()],
         ) as http:
             sign_in = sign_in_of(self._plan, http)
             groups = numbers(self._plan.players, self._settings.group_size, self._share)
@@ -91,7 +94,7 @@ class Worker:
             pacer=Pacer(self._watch.slip.record),
             timings=timings,
             ledger=ledger,
-            dialer=Dialer(plan, address, timings, random),
+            dialer=Dialer(plan, address, timings, random, self._shortages),
             sign_in=sign_in,
             bridge=Bridge(http, plan.url, plan.server_key),
             takeovers=Takeovers(ledger, timings),
@@ -181,5 +184,6 @@ class Worker:
                 lag=own.lag,
                 slip=own.slip,
                 gc_max_ms=own.gc_max_ms,
+                short_of=self._shortages.take(),
             )
         )

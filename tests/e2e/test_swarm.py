@@ -1,11 +1,13 @@
 """`lockgate swarm` against a server of its own process: exit statuses, the report, and Ctrl-C."""
 
 import re
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +18,8 @@ LIMIT_S = 60
 
 
 @contextmanager
-def swarm(server: RunningServer, *options: str) -> Iterator[subprocess.Popen[str]]:
+def swarm(server: RunningServer, *options: str, files: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """`files`: so many each of its processes may open at most."""
     issuer = urlsplit(server.issuer)
     places = {
         "--url": f"http://{server.public}",
@@ -26,8 +29,13 @@ def swarm(server: RunningServer, *options: str) -> Iterator[subprocess.Popen[str
     arguments = [part for pair in places.items() for part in pair]
     command = [sys.executable, "-m", "server", "swarm", *arguments, "--players", "20", "--ramp", "0.2"]
     command += [part for name, most in LENIENT.items() for part in ("--limit", f"{name}={most}")]
+    narrow = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files)) if files else None
     with subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=narrow,
     ) as process:
         try:
             yield process
@@ -82,3 +90,13 @@ def test_a_server_that_goes_away_is_a_fault(tmp_path: Path) -> None:
         assert process.returncode == 1, printed
         assert re.search(r"20 .*the server closed with 4001 server restarting", printed)
         assert "FAILED" in printed
+
+
+def test_players_who_find_no_file_left_make_a_run_invalid(tmp_path: Path) -> None:
+    load = ("--scenario", "echo", "--players", "100", "--duration", "2")
+    with running_server(tmp_path) as server, swarm(server, *load, files=64) as process:
+        printed, _ = process.communicate(timeout=LIMIT_S)
+
+    assert process.returncode == 3, printed
+    assert re.search(r"INVALID.*\n  - \d+ times a machine of the swarm had no files left", printed), printed
+    assert "Traceback" not in printed

@@ -1,7 +1,9 @@
 """The way to the server is found once; who is not let in leaves nothing behind."""
 
 import asyncio
+import errno
 import socket
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from loadtest.dial import Address, Dialer, reach
 from loadtest.failures import Refused, SwarmError
 from loadtest.plan import Plan
+from loadtest.shortages import Shortages
 from loadtest.socket import Listener
 from loadtest.timings import Timings
 from tests.support.swarm import FaultySite, serving
@@ -58,10 +61,13 @@ async def test_a_name_with_an_empty_label_is_told() -> None:
         await reach("http://a..b:7350")
 
 
-def dialer(url: str) -> tuple[Dialer, Address]:
+def dialer(
+    url: str, shortages: Shortages | None = None, sources: Sequence[str] = ()
+) -> tuple[Dialer, Address]:
     port = int(url.rpartition(":")[2])
     address: Address = (socket.AF_INET, ("127.0.0.1", port))
-    return Dialer(Plan(url=url), address, Timings(), Random(1)), address
+    plan = Plan(url=url, sources=list(sources))
+    return Dialer(plan, address, Timings(), Random(1), shortages or Shortages()), address
 
 
 async def test_a_socket_is_counted_while_it_is_open() -> None:
@@ -127,3 +133,57 @@ async def test_nothing_stays_of_who_is_cancelled_half_way() -> None:
             await gone.wait()
 
     assert made.connected == 0
+
+
+async def test_players_connect_from_the_sources_in_turn() -> None:
+    seen: list[str] = []
+
+    async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(writer.get_extra_info("peername")[0])
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(look, "127.0.0.1", 0)
+    made, _ = dialer(
+        f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", sources=["127.0.0.2", "127.0.0.3"]
+    )
+    async with server:
+        for _ in range(3):
+            with pytest.raises(SwarmError):
+                await made.dial(Listener(), "token", 0)
+
+    assert seen == ["127.0.0.2", "127.0.0.3", "127.0.0.2"]
+
+
+@pytest.mark.parametrize("source", ["192.0.2.1", "::1", "nowhere.invalid"])
+def test_a_source_that_is_none_of_this_machines_addresses_is_told(source: str) -> None:
+    with pytest.raises(SwarmError, match=f"nobody can connect from {source} here"):
+        dialer("http://127.0.0.1:7350", sources=[source])
+
+
+async def test_no_port_left_is_not_laid_upon_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none_left(_end: socket.socket, _address: object) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    shortages = Shortages()
+    made, _ = dialer("http://127.0.0.1:7350", shortages)
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", none_left)
+
+    with pytest.raises(SwarmError, match="the swarm's machine has no ports left for a socket"):
+        await made.dial(Listener(), "token", 0)
+
+    assert shortages.take() == {"ports": 1}
+
+
+async def test_no_file_left_is_not_laid_upon_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    shortages = Shortages()
+    made, _ = dialer("http://127.0.0.1:7350", shortages)
+    monkeypatch.setattr("loadtest.dial.socket.socket", none_left)
+
+    with pytest.raises(SwarmError, match="the swarm's machine has no files left for a socket"):
+        await made.dial(Listener(), "token", 0)
+
+    assert shortages.take() == {"files": 1}

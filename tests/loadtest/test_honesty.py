@@ -130,6 +130,18 @@ def test_a_server_that_freezes_does_not_make_a_run_invalid() -> None:
     assert judged(*[sample(slip=[0.3] * 20, cpu_s=0.01)] * 10).reasons == []
 
 
+@pytest.mark.parametrize("missing", ["files", "ports", "memory"])
+def test_a_machine_that_opens_no_more_sockets_was_the_bottleneck(missing: str) -> None:
+    count = HonestyCount(LIMITS)
+    count.add("worker 0", sample(), 1.0)
+    for _ in range(2):
+        count.add_shortages(sample(short_of={missing: 3}))
+
+    [reason] = count.result(10.0).reasons
+
+    assert reason.startswith(f"6 times a machine of the swarm had no {missing} left for a socket: ")
+
+
 def test_workers_that_tell_nothing_are_not_believed() -> None:
     nothing = HonestyCount(LIMITS)
 

@@ -23,9 +23,13 @@ class Noted:
 
     def __init__(self) -> None:
         self.fed: list[tuple[Hashable, float, float]] = []
+        self.short_of: list[tuple[float, str]] = []
 
     def add(self, worker: Hashable, sample: Sample, for_s: float) -> None:
         self.fed.append((worker, sample.at_s, round(for_s, 3)))
+
+    def add_shortages(self, sample: Sample) -> None:
+        self.short_of += [(sample.at_s, missing) for missing in sample.short_of]
 
     def result(self, _measured_s: float) -> Honesty:
         return honesty()
@@ -350,6 +354,16 @@ def test_a_day_is_told_in_few_intervals_and_none_of_it_is_missing() -> None:
     assert sum(one.counts["sent"] for one in told.intervals) == 10 * seconds
     assert sum(one.for_s for one in told.intervals) == pytest.approx(seconds)
     assert sum(one.response["echo"].count for one in told.intervals if one.response) == seconds // 50 * 2
+
+
+def test_what_a_machine_ran_out_of_counts_at_any_time() -> None:
+    noted = Noted()
+    merged = merge(honest=noted)
+    for second in range(1, 8):
+        merged.hear(0, sample(second, short_of={"files": 1}))
+
+    assert noted.short_of == [(second, "files") for second in range(1, 8)]
+    assert len(noted.fed) == 3
 
 
 @pytest.mark.parametrize("text", ["x", "HISTFAAA"])

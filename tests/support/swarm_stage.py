@@ -13,6 +13,7 @@ from loadtest.pacer import Pacer
 from loadtest.plan import Plan
 from loadtest.player import Player
 from loadtest.profile import course
+from loadtest.shortages import Shortages
 from loadtest.sign_in.bridge import Bridge
 from loadtest.sign_in.device import Device
 from loadtest.socket import Socket, State
@@ -58,7 +59,7 @@ def common_of(form: Format = Format.JSON, **plan_members: Any) -> Common:
         pacer=Pacer(lambda _us: None),
         timings=timings,
         ledger=ledger,
-        dialer=Dialer(plan, (socket.AF_INET, ("127.0.0.1", 1)), timings, random),
+        dialer=Dialer(plan, (socket.AF_INET, ("127.0.0.1", 1)), timings, random, Shortages()),
         sign_in=Device(),
         bridge=cast(Bridge, None),
         takeovers=Takeovers(ledger, timings),
