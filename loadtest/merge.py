@@ -29,6 +29,8 @@ from loadtest.result import (
 )
 from loadtest.timeline import Timeline, server_joined, sums
 
+SAMPLE_S: Final = 1.0
+"""What a sample covers, unless its worker is held up."""
 LATE_S: Final = 2.0
 """An interval waits so long for a worker that is late; what comes later counts to the next one."""
 MOST_OPEN: Final = 8
@@ -155,10 +157,13 @@ class Merge:
         self._open.setdefault(second, []).append((worker, sample, for_s))
 
     def _is_measured(self, from_s: float, to_s: float) -> bool:
-        """Whether most of this stretch lies in the time that is measured."""
+        """Whether most of this stretch lies in the time that is measured, or half a usual one does.
+
+        A worker that was held up across the end of the load made what was due before it late.
+        """
         begin, end = self._course.measured_from_s, self._course.until_s
         within = min(to_s, end) - max(from_s, begin)
-        return within > 0 and within >= min(to_s - from_s, end - begin) / 2
+        return within > 0 and within >= min(to_s - from_s, end - begin, SAMPLE_S) / 2
 
     def _is_complete(self, second: int) -> bool:
         return all(round(self._told_to[worker]) >= second for worker in self._going)

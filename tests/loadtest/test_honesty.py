@@ -68,7 +68,10 @@ AT_THE_LIMIT = {
 OVER_THE_LIMIT = {
     "lag p99": (sample(lag=[1.0] * 98 + [20.5] * 2), "late by 20.5 ms or more (limit 20.0 ms)"),
     "lag max": (sample(lag=[1.0] * 999 + [1010.0]), "late by 1010.2 ms once (limit 1000.0 ms)"),
-    "slip p99": (sample(slip=[1.0] * 98 + [20.5] * 2), "begun 20.5 ms or more after it was due"),
+    "slip p99": (
+        sample(slip=[1.0] * 98 + [20.5] * 2),
+        "one act in a hundred 20.5 ms or more after it was due",
+    ),
     "cpu": (sample(cpu_s=0.93), "used 93.0 % of a processor (limit 92.0 %)"),
     "gc": (sample(gc_max_ms=101.0), "the collector held up a worker for 101.0 ms (limit 100.0 ms)"),
 }
@@ -103,6 +106,19 @@ def test_one_busy_worker_is_not_hidden_by_idle_ones() -> None:
 
     assert honesty.cpu == pytest.approx(0.981)
     assert len(honesty.reasons) == 1
+
+
+@pytest.mark.parametrize("late", [{"lag": [0.1] * 98 + [30.0] * 2}, {"slip": [0.1] * 98 + [30.0] * 2}])
+def test_one_late_worker_is_not_hidden_by_many_that_are_not(late: dict[str, Sequence[float]]) -> None:
+    count = HonestyCount(LIMITS)
+    for worker in range(30):
+        count.add(worker, sample(slip=[0.1] * 100), 1.0)
+    count.add(30, sample(**{"slip": [0.1] * 100, **late}), 1.0)
+
+    reasons = count.result(10.0).reasons
+
+    assert len(reasons) == 1
+    assert "30.0 ms or more" in reasons[0]
 
 
 def test_the_processor_is_judged_over_the_time_that_samples_cover() -> None:

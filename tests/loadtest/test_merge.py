@@ -235,6 +235,15 @@ def test_honesty_is_judged_over_the_measured_time_only() -> None:
     assert honest.fed == [(0, 4.001, 0.998), (0, 5.9, 1.899), (0, 6.001, 0.101)]
 
 
+def test_who_was_held_up_across_the_end_of_the_load_is_judged() -> None:
+    honest = Noted()
+    merged = merge(honest=honest)
+    for at_s in (3, 4, 5, 5.3, 12, 13):
+        merged.hear(0, sample(at_s))
+
+    assert honest.fed == [(0, 4, 1), (0, 5, 1), (0, 5.3, 0.3), (0, 12, 6.7)]
+
+
 def test_honesty_of_a_run_shorter_than_a_second_is_judged_too() -> None:
     honest = Noted()
     merged = merge(plan=Plan(ramp_s=0.1, warm_up_s=0, duration_s=0.3), honest=honest)
