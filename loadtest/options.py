@@ -5,6 +5,7 @@ scenarios, so that the common ones need no `--set`.
 """
 
 import argparse
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
-import yaml
 
+from loadtest import plan_file
 from loadtest.failures import SwarmError
 from loadtest.outputs import Outputs
 from loadtest.plan import FormatName, Plan, Shape, SignInWay, of_data
+from loadtest.plan_file import mapping
 from loadtest.scenario import find, settings_of
 from loadtest.threshold import parse as parse_threshold
 from loadtest.verdict import check_allowed
@@ -124,19 +126,19 @@ def _of_run(kind: str, found: argparse.Namespace) -> Options:
 
 def _plan(found: argparse.Namespace) -> tuple[Plan, bool]:
     """And whether it names a ramp. Raises SwarmError for what makes no sense: before anything is started."""
-    data = _of_file(found.file) if found.file else {}
+    data = plan_file.read(found.file) if found.file else {}
     given = {name: getattr(found, name) for name in _PLAIN if getattr(found, name) is not None}
     data |= given
     for group, flags in (("profile", _PROFILE), ("sign_in", _SIGN_IN)):
         told = {name: value for name in flags if (value := getattr(found, f"{group}_{name}")) is not None}
         if told:
-            data[group] = {**_mapping(data.get(group, {}), group), **told}
+            data[group] = {**mapping(data.get(group, {}), group), **told}
     if found.format is not None:
         data["format"] = found.format
     settings = {name: value for name in _SHORT if (value := getattr(found, name)) is not None}
-    data["settings"] = {**_mapping(data.get("settings", {}), "settings"), **settings, **dict(found.set or ())}
+    data["settings"] = {**mapping(data.get("settings", {}), "settings"), **settings, **dict(found.set or ())}
     if found.limit:
-        data["limits"] = {**_mapping(data.get("limits", {}), "limits"), **dict(found.limit)}
+        data["limits"] = {**mapping(data.get("limits", {}), "limits"), **dict(found.limit)}
     for name in ("sources", "agents", "thresholds", "allow", "pin"):
         if getattr(found, name):
             data[name] = [*data.get(name, ()), *getattr(found, name)]
@@ -146,7 +148,9 @@ def _plan(found: argparse.Namespace) -> tuple[Plan, bool]:
     _check(plan)
     # With those that nobody named: a result must say what was played, also to a later program.
     settings = msgspec.to_builtins(settings_of(find(plan.scenario), plan.settings))
-    return msgspec.structs.replace(plan, settings=settings), "ramp_s" in data
+    plan = msgspec.structs.replace(plan, settings=settings)
+    _check_numbers(msgspec.to_builtins(plan))
+    return plan, "ramp_s" in data
 
 
 def _check(plan: Plan) -> None:
@@ -163,6 +167,15 @@ def _check(plan: Plan) -> None:
         parse_threshold(text)
 
 
+def _check_numbers(data: dict[str, Any]) -> None:
+    """Nothing is endless, and nothing is beyond a limit that is no number."""
+    for name, value in data.items():
+        if isinstance(value, dict):
+            _check_numbers(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise SwarmError(f"{name} must be a number, not {value}")
+
+
 def _check_url(name: str, url: str) -> None:
     if not url:
         return
@@ -171,22 +184,6 @@ def _check_url(name: str, url: str) -> None:
     # Addresses are part of results and messages, which secrets must not be; and paths are put behind them.
     if any(mark in url for mark in "@?#"):
         raise SwarmError(f"{name} must be an address only, without a user, a password or a query")
-
-
-def _of_file(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise SwarmError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SwarmError(f"{path} is no YAML: {type(error).__name__}") from None
-    return _mapping(data if data is not None else {}, str(path))
-
-
-def _mapping(data: Any, name: str) -> dict[str, Any]:
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise SwarmError(f"{name} must hold names and their values")
-    return dict(data)
 
 
 def _parser() -> argparse.ArgumentParser:

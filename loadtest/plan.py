@@ -1,6 +1,8 @@
 """What a run is to do, as data: read from flags or a YAML file, sent to workers, told in the result."""
 
 import shlex
+from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -126,7 +128,20 @@ def _program(command: str) -> str:
 
 def of_data(data: dict[str, Any]) -> Plan:
     """Raises SwarmError that names the member which makes no sense."""
+    _check_names(data, Plan, "the plan")
+    for group, kind in (("profile", Profile), ("sign_in", SignIn), ("limits", Limits)):
+        if isinstance(members := data.get(group), dict):
+            _check_names(members, kind, f"the plan's {group}")
     try:
         return msgspec.convert(data, Plan)
     except msgspec.ValidationError as error:
         raise SwarmError(f"the plan makes no sense: {error}") from None
+
+
+def _check_names(given: Collection[str], kind: type[msgspec.Struct], owner: str) -> None:
+    known = kind.__struct_fields__
+    for name in given:
+        if name not in known:
+            near = get_close_matches(str(name), known, 1)
+            meant = f" did you mean {near[0]!r}?" if near else ""
+            raise SwarmError(f"{owner} has no {str(name)[:100]!r};{meant} it has {', '.join(known)}")

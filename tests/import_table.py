@@ -218,7 +218,7 @@ EXTRA = {
     "loadtest.exposition": frozenset({"prometheus_client"}),
     "loadtest.faces.live": frozenset({"rich"}),
     "loadtest.faces.drawing": frozenset({"plotly"}),
-    "loadtest.options": frozenset({"yaml"}),
+    "loadtest.plan_file": frozenset({"yaml"}),
     "protocol.json": frozenset({"orjson"}),
     "protocol.binary": frozenset({"google"}),
     "server.observe.logs": frozenset({"orjson"}),
